@@ -1,0 +1,1 @@
+//! Wire types of the public and the worker API, and their clients.

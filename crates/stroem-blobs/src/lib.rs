@@ -1,0 +1,1 @@
+//! One blob port for sealed logs and tarballs, over an object store.

@@ -1,0 +1,1 @@
+//! The job state machine: plan, rows and events in, changes and effects out. No IO.

@@ -1,0 +1,1 @@
+//! Log lines from a pipe to stored chunks: framing, masking, spool, batches, chunk codec.

@@ -1,0 +1,1 @@
+//! Runs steps as processes on the worker's host.

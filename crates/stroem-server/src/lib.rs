@@ -1,0 +1,1 @@
+//! HTTP: the public API, the worker protocol and live streams, on axum.

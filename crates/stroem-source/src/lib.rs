@@ -1,0 +1,1 @@
+//! Workspaces on the server side: folder snapshots, revisions, tarballs, change watching.

@@ -1,0 +1,1 @@
+//! The store port: traits per aggregate and their conformance suite.

@@ -1,0 +1,1 @@
+//! The worker: register, claim, prepare, run, report, drain.

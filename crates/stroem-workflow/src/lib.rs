@@ -1,0 +1,20 @@
+//! The workflow language, from YAML text to a plan that a job can run.
+//!
+//! Pure: files arrive as text, time and ids do not occur. The stages are
+//! `yaml` (spanned tree) -> `lower` (typed model, all problems collected) -> `check` (across files) -> [`Workspace`]
+//! -> [`Plan`] (resolved, hashed, pinned by a job). [`render`] fills templates in a plan's steps.
+
+pub mod diagnostic;
+pub mod input;
+pub mod plan;
+pub mod render;
+pub mod schema;
+pub mod secrets;
+pub mod workspace;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use input::{InputField, InputProblem, InputType};
+pub use plan::{ActionType, BodyInput, Plan, PlanAction, PlanHash, PlanStep, ScriptSource};
+pub use render::{RenderError, Scope, StepResult, Visibility};
+pub use secrets::SecretTree;
+pub use workspace::{PlanError, SourceFile, TaskEntry, Workspace, load};

@@ -1,0 +1,104 @@
+//! All workflow files of a workspace at one revision.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use stroem_core::TaskName;
+
+use crate::{Diagnostic, InputProblem, Plan, SecretTree};
+
+/// One file under `.workflows/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Relative to the workspace, with `/`, such as `.workflows/hello.yaml`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Loads all files, in sorted order of their paths. Never fails: problems are diagnostics, and a file with an error
+/// takes only itself out of service.
+pub fn load(files: &[SourceFile]) -> Workspace {
+    todo!()
+}
+
+/// What a workspace offers.
+#[derive(Debug, Clone, Default)]
+pub struct Workspace {
+    /// Tasks by name, broken ones included.
+    pub tasks: BTreeMap<TaskName, TaskEntry>,
+    /// Problems of all files, sorted by file, line, column.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The secrets of all files.
+    pub secrets: SecretTree,
+}
+
+/// One task as lists and pages show it.
+#[derive(Debug, Clone)]
+pub struct TaskEntry {
+    /// Its key.
+    pub name: TaskName,
+    /// `name:`, a label for people.
+    pub label: Option<String>,
+    /// `description:`.
+    pub description: Option<String>,
+    /// `folder:`, or the path of its file below `.workflows`.
+    pub folder: Option<String>,
+    /// The file that defines it.
+    pub file: String,
+    /// Whether it can run: its file and everything it refers to is in order.
+    pub healthy: bool,
+    /// The input schema as JSON, for forms.
+    pub input: Value,
+    /// The flow as JSON, for the graph: step name to `{action, type, runner, depends_on, when, tags, ...}`.
+    pub flow: Value,
+    /// Triggers of the task as JSON: `{name, type, cron?, task, enabled, input}`.
+    pub triggers: Vec<Value>,
+}
+
+/// Why a task has no plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// No task of that name.
+    #[error("there is no task `{task}`{}", suggestion.as_ref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
+    UnknownTask {
+        /// The name asked for.
+        task: String,
+        /// A task with a similar name.
+        suggestion: Option<String>,
+    },
+    /// Its file, or one it needs, has errors.
+    #[error("the task `{task}` is out of service: {} problem(s) in its files", diagnostics.len())]
+    Broken {
+        /// The task.
+        task: String,
+        /// The errors.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// It uses a construct that this version reads but cannot run yet.
+    #[error("the task `{task}` cannot run in this version: {}", reasons.join("; "))]
+    Unsupported {
+        /// The task.
+        task: String,
+        /// One sentence per construct, naming the step.
+        reasons: Vec<String>,
+    },
+}
+
+impl Workspace {
+    /// The plan of a task.
+    ///
+    /// # Errors
+    /// [`PlanError`].
+    pub fn plan(&self, task: &str) -> Result<Plan, PlanError> {
+        todo!()
+    }
+
+    /// Checks a job's input against the task's schema and fills in defaults.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn check_input(&self, plan: &Plan, input: &Map<String, Value>) -> Result<Map<String, Value>, Vec<InputProblem>> {
+        todo!()
+    }
+}
