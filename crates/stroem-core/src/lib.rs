@@ -9,6 +9,7 @@ pub mod limits;
 mod name;
 mod outcome;
 mod quantity;
+mod revision;
 mod secret;
 mod spec;
 mod status;
@@ -20,6 +21,7 @@ pub use id::{AttemptKey, AttemptNumber, Fence, IdError, InstanceId, JobId, Lease
 pub use name::{ActionName, NameError, StepName, TaskName, WorkerName, WorkspaceName, template_name};
 pub use outcome::{Cause, Exit, Outcome, StartPhase};
 pub use quantity::{ByteSize, CpuQuantity, QuantityError};
+pub use revision::{Revision, RevisionError};
 pub use secret::Secret;
 pub use spec::{ImageSpec, Language, Resources, RunnerKind, ScriptBody, ScriptSpec, StepRun, StepSpec};
 pub use status::{JobStatus, StepStatus, UnknownStatus};

@@ -1,0 +1,101 @@
+//! Log chunks: compressed by the worker, kept as they came, sealed to the blob store when the job ended.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use stroem_core::{AttemptNumber, JobId, Timestamp};
+
+use crate::StoreError;
+
+/// Whose chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChunkKey {
+    /// The job.
+    pub job: JobId,
+    /// The step.
+    pub step: u32,
+    /// The attempt.
+    pub attempt: AttemptNumber,
+}
+
+/// A chunk from a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChunk {
+    /// Whose.
+    pub key: ChunkKey,
+    /// Its place among the attempt's chunks, from 0 without gaps.
+    pub seq: u64,
+    /// Lines in it.
+    pub lines: u32,
+    /// Bytes before compression.
+    pub raw_bytes: u64,
+    /// Time of its first line.
+    pub first_at: Timestamp,
+    /// Time of its last line.
+    pub last_at: Timestamp,
+    /// The compressed lines, see `stroem-logs`.
+    pub payload: Bytes,
+}
+
+/// How far an attempt's chunks are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppendOutcome {
+    /// Whose.
+    pub key: ChunkKey,
+    /// The next sequence number that is expected; all before it are durable.
+    pub next_seq: u64,
+    /// The highest job-wide number given to a chunk of this call, when one was new.
+    pub last_chunk_no: Option<u64>,
+}
+
+/// A chunk as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredChunk {
+    /// Its job-wide number, from 0 without gaps, in the order of storing.
+    pub chunk_no: u64,
+    /// The chunk.
+    pub chunk: NewChunk,
+}
+
+/// Which chunks to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkRange {
+    /// The job.
+    pub job: JobId,
+    /// Only this step's.
+    pub step: Option<u32>,
+    /// From this job-wide number on.
+    pub from_chunk_no: u64,
+    /// At most this many chunks.
+    pub limit: u32,
+}
+
+/// Where a sealed log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedLog {
+    /// The job.
+    pub job: JobId,
+    /// The blob's key.
+    pub blob_key: String,
+    /// The number of chunks in it.
+    pub chunks: u64,
+}
+
+/// Logs. A store may keep them in a database of their own.
+#[async_trait]
+pub trait LogStore: Send + Sync {
+    /// Stores chunks in order. A chunk that is already stored is passed over; a chunk after a gap is not stored, and the
+    /// outcome's `next_seq` says what is expected. One outcome for each key. The answer comes when they are durable.
+    async fn append(&self, chunks: Vec<NewChunk>) -> Result<Vec<AppendOutcome>, StoreError>;
+
+    /// Reads chunks in order of their job-wide numbers. Empty for a sealed job.
+    async fn chunks(&self, range: ChunkRange) -> Result<Vec<StoredChunk>, StoreError>;
+
+    /// Where a job's log is sealed.
+    async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError>;
+
+    /// Notes the sealed log and drops the chunks, in one transaction.
+    async fn seal(&self, sealed: SealedLog) -> Result<(), StoreError>;
+
+    /// Jobs that have chunks whose newest one is older than this, oldest first.
+    async fn unsealed(&self, last_chunk_before: Timestamp, limit: u32) -> Result<Vec<JobId>, StoreError>;
+}
