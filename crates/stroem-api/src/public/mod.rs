@@ -1,0 +1,13 @@
+//! Shapes of the public API under `/api`. Existing clients read these names; fields are only ever added.
+
+mod job;
+mod log;
+mod task;
+mod worker;
+
+pub use job::{
+    AttemptInfo, CancelResponse, Explanation, ExplainedWorker, JobDetail, JobList, JobListItem, StepInfo,
+};
+pub use log::{LogLine, LogPage, StepLogs};
+pub use task::{ExecuteRequest, ExecuteResponse, FileProblem, RefreshResponse, TaskDetail, TaskListItem, WorkspaceInfo};
+pub use worker::{Health, RunningStep, Stats, WithdrawnTag, WorkerInfo};

@@ -1,0 +1,55 @@
+//! The long poll: claims and kills, the moment they exist.
+
+use serde::{Deserialize, Serialize};
+use stroem_core::{HumanDuration, LeaseKey, Revision, StepName, StepSpec, TaskName, Timestamp, WorkspaceName};
+
+/// What the worker holds and can take. A newer poll of the same session ends an older one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollRequest {
+    /// Every lease it holds, those included whose end is not acknowledged yet. Claims that the server knows and the
+    /// worker does not are sent again; leases that the server does not know come back in [`PollResponse::lost`].
+    pub held: Vec<LeaseKey>,
+    /// How many more steps it can take; 0 while it drains.
+    pub free_slots: u32,
+    /// How long to hold the call open when there is nothing to say, in milliseconds.
+    pub wait_ms: u64,
+}
+
+/// The answer to a poll.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollResponse {
+    /// Steps to run.
+    pub claims: Vec<ClaimedStep>,
+    /// Attempts to stop and then to report.
+    pub kills: Vec<Kill>,
+    /// Leases that are over: stop and forget.
+    pub lost: Vec<LeaseKey>,
+}
+
+/// A step to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimedStep {
+    /// Its lease.
+    pub lease: LeaseKey,
+    /// Its workspace.
+    pub workspace: WorkspaceName,
+    /// The workspace's revision.
+    pub revision: Revision,
+    /// Its task.
+    pub task: TaskName,
+    /// Its name.
+    pub step: StepName,
+    /// When it became ready.
+    pub ready_at: Timestamp,
+    /// What to run.
+    pub spec: StepSpec,
+}
+
+/// An attempt to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kill {
+    /// Its lease.
+    pub lease: LeaseKey,
+    /// Set when its time ran out; the attempt then ends as timed out instead of cancelled.
+    pub timed_out: Option<HumanDuration>,
+}
