@@ -1,1 +1,46 @@
-//! Use cases and background services between the engine and its store. No HTTP, no SQL.
+//! Use cases and background services: what happens when somebody executes, cancels, looks, registers, polls, reports.
+//!
+//! Sits between the pure engine and the ports. Knows stores, sources and blobs only by their traits; must not know HTTP,
+//! SQL, or which store it runs on. [`App::start`] gives a cheap handle; everything it spawns is tracked and joined by
+//! [`App::stop`].
+
+mod app;
+mod claims;
+mod clock;
+mod dispatch;
+mod error;
+mod explain;
+mod heartbeats;
+mod hub;
+mod jobs;
+mod logs;
+mod mailbox;
+mod options;
+mod recovery;
+mod reports;
+mod sealer;
+mod tasks;
+mod timers;
+mod vault;
+mod workers;
+mod workspaces;
+
+pub use app::App;
+pub use claims::ClaimedStep;
+pub use clock::{Clock, SystemClock};
+pub use dispatch::{PollAnswer, PollWish};
+pub use error::AppError;
+pub use explain::{Explanation, ExplainedWorker};
+pub use hub::JobSubscription;
+pub use jobs::{JobView, shown_status};
+pub use logs::{LogEntry, LogPage, LogQuery};
+pub use options::AppOptions;
+pub use reports::{ChunkIn, ReportIn, ReportOut, Verdict};
+pub use vault::Vault;
+pub use workers::{Registered, RegisterWish, WorkerView};
+pub use workspaces::{LoadedWorkspace, WorkspaceView};
+
+// What the use cases take and give, so that a caller needs no port of its own.
+pub use stroem_engine::{JobRow, Source, StopReason};
+pub use stroem_logs::cursor::Cursor;
+pub use stroem_store::{AttemptView, JobFilter, NewChunk, SharedStore, StepView, StoreError, WorkerRow};

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Not of the form number-unit, number-unit, ...
-    #[error("`{0}` is not a duration: write for example `30s`, `5m`, `1h30m`, `7d` or a whole number of seconds")]
+    #[error(
+        "`{0}` is not a duration: write for example `30s`, `5m`, `1h30m`, `7d` or a whole number of seconds"
+    )]
     Malformed(String),
     /// Zero waits for nothing and is always a mistake.
     #[error("a duration cannot be zero")]
@@ -84,7 +86,8 @@ impl FromStr for HumanDuration {
                 }
                 smallest_so_far = unit;
                 rest = &rest[letters..];
-                millis = number.checked_mul(unit).and_then(|m| millis.checked_add(m)).ok_or_else(malformed)?;
+                millis =
+                    number.checked_mul(unit).and_then(|m| millis.checked_add(m)).ok_or_else(malformed)?;
             }
             if text.is_empty() {
                 return Err(malformed());

@@ -32,6 +32,8 @@ pub const LOG_CHUNK: ByteSize = ByteSize(64 << 10);
 pub const LOG_CHUNK_AGE_MS: u64 = 200;
 /// Bytes of a workspace's files in one revision.
 pub const WORKSPACE: ByteSize = ByteSize::from_mib(512);
+/// Files, folders and links of a workspace.
+pub const WORKSPACE_FILES: usize = 200_000;
 /// The longest `timeout` of a step.
 pub const STEP_TIMEOUT_MAX: HumanDuration = HumanDuration::from_secs(24 * 3600);
 /// The longest `timeout` of a task.

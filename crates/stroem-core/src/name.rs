@@ -24,7 +24,9 @@ pub enum NameError {
         length: usize,
     },
     /// The name has a character that names cannot have.
-    #[error("`{character}` cannot be part of a {what} name (letters, digits, `_`, `-`, `.` and spaces inside can)")]
+    #[error(
+        "`{character}` cannot be part of a {what} name (letters, digits, `_`, `-`, `.` and spaces inside can)"
+    )]
     Character {
         /// Which kind of name.
         what: &'static str,
@@ -45,7 +47,9 @@ fn check(what: &'static str, text: &str) -> Result<(), NameError> {
     let edge = |c: Option<char>| c.filter(|c| *c == ' ');
     let bad = text.chars().find(|c| !inside(*c)).or(edge(text.chars().next())).or(edge(text.chars().last()));
     match bad {
-        Some(character) => Err(NameError::Character { what, character: character.escape_debug().to_string() }),
+        Some(character) => {
+            Err(NameError::Character { what, character: character.escape_debug().to_string() })
+        }
         None => Ok(()),
     }
 }

@@ -200,7 +200,9 @@ impl Outcome {
     pub const fn is_requeued(&self) -> bool {
         match self {
             Self::WorkerLost | Self::DiskFull { .. } | Self::RunnerError { .. } => true,
-            Self::Evicted { phase, .. } | Self::NodeLost { phase, .. } => matches!(phase, StartPhase::NotStarted),
+            Self::Evicted { phase, .. } | Self::NodeLost { phase, .. } => {
+                matches!(phase, StartPhase::NotStarted)
+            }
             Self::Succeeded
             | Self::Failed { .. }
             | Self::TimedOut { .. }

@@ -59,3 +59,18 @@ impl fmt::Debug for Revision {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hex_digests_are_revisions() {
+        for good in ["0f".repeat(20), "0f".repeat(32)] {
+            assert_eq!(good.parse::<Revision>().expect("parses").as_str(), good);
+        }
+        for bad in ["", "main", &"0F".repeat(20), &"0g".repeat(20), &"0".repeat(39), &"é".repeat(20)] {
+            assert_eq!(bad.parse::<Revision>(), Err(RevisionError(bad.to_owned())));
+        }
+    }
+}

@@ -107,7 +107,11 @@ impl FromStr for Language {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::SPELLINGS.iter().find(|(spelling, _)| *spelling == text).map(|(_, language)| *language).ok_or(())
+        Self::SPELLINGS
+            .iter()
+            .find(|(spelling, _)| *spelling == text)
+            .map(|(_, language)| *language)
+            .ok_or(())
     }
 }
 

@@ -10,7 +10,9 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
     /// Empty, too long, or with a character outside letters, digits, `-`, `_`, `.`, `/`, `:` and `=`.
-    #[error("`{0}` cannot be a tag: 1 to 63 letters, digits, `-`, `_`, `.`, `/`, `:` or `=`; tags are literal, never templates")]
+    #[error(
+        "`{0}` cannot be a tag: 1 to 63 letters, digits, `-`, `_`, `.`, `/`, `:` or `=`; tags are literal, never templates"
+    )]
     Malformed(String),
 }
 

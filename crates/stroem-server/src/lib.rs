@@ -1,1 +1,17 @@
-//! HTTP: the public API, the worker protocol and live streams, on axum.
+//! HTTP over the application: the public API, the worker protocol, live streams.
+//!
+//! Knows axum and wire types; must not know SQL, stores or sources. A handler reads the request, calls one use case and
+//! turns its answer into a wire type. The router serves a socket or, through [`RouterTransport`], the same process.
+
+mod convert;
+mod error;
+mod live;
+mod public;
+mod router;
+mod serve;
+mod transport;
+mod worker;
+
+pub use router::{openapi, router};
+pub use serve::{ServeError, Served, serve};
+pub use transport::RouterTransport;

@@ -4,13 +4,19 @@
 //! `yaml` (spanned tree) -> `lower` (typed model, all problems collected) -> `check` (across files) -> [`Workspace`]
 //! -> [`Plan`] (resolved, hashed, pinned by a job). [`render`] fills templates in a plan's steps.
 
+mod check;
 pub mod diagnostic;
 pub mod input;
+mod lower;
 pub mod plan;
 pub mod render;
+mod report;
 pub mod schema;
 pub mod secrets;
+mod table;
+mod template;
 pub mod workspace;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use input::{InputField, InputProblem, InputType};

@@ -229,7 +229,10 @@ impl Plan {
 
     /// The index of a step by its name.
     pub fn step_index(&self, name: &str) -> Option<u32> {
-        self.steps.iter().position(|step| step.name.as_str() == name).and_then(|index| u32::try_from(index).ok())
+        self.steps
+            .iter()
+            .position(|step| step.name.as_str() == name)
+            .and_then(|index| u32::try_from(index).ok())
     }
 
     /// Steps that no other step waits for: their outputs are the job's output.

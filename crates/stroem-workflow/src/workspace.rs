@@ -1,11 +1,18 @@
 //! All workflow files of a workspace at one revision.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 use stroem_core::TaskName;
 
-use crate::{Diagnostic, InputProblem, Plan, SecretTree};
+use crate::{
+    Diagnostic, InputProblem, Plan, SecretTree, check, lower,
+    report::{Report, nearest},
+    yaml,
+};
 
 /// One file under `.workflows/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +26,29 @@ pub struct SourceFile {
 /// Loads all files, in sorted order of their paths. Never fails: problems are diagnostics, and a file with an error
 /// takes only itself out of service.
 pub fn load(files: &[SourceFile]) -> Workspace {
-    todo!()
+    let mut files: Vec<&SourceFile> = files.iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut report = Report::new(&files);
+    let mut unread = BTreeSet::new();
+    let mut models = Vec::with_capacity(files.len());
+    for (number, file) in (0_u32..).zip(&files) {
+        let parsed = yaml::parse(number, &file.text, &mut report);
+        let root = parsed.root.as_ref();
+        // What was read of a broken file names its tasks; problems there would only follow from the first.
+        models.push(if parsed.whole {
+            lower::lower(&mut report, number, root)
+        } else {
+            unread.insert(number);
+            report.muted(|report| lower::lower(report, number, root))
+        });
+    }
+    let checked = check::check(report, &models, &unread);
+    Workspace {
+        tasks: checked.tasks,
+        diagnostics: checked.diagnostics,
+        secrets: checked.secrets,
+        plans: checked.plans,
+    }
 }
 
 /// What a workspace offers.
@@ -31,6 +60,7 @@ pub struct Workspace {
     pub diagnostics: Vec<Diagnostic>,
     /// The secrets of all files.
     pub secrets: SecretTree,
+    plans: BTreeMap<TaskName, Result<Arc<Plan>, PlanError>>,
 }
 
 /// One task as lists and pages show it.
@@ -91,14 +121,25 @@ impl Workspace {
     /// # Errors
     /// [`PlanError`].
     pub fn plan(&self, task: &str) -> Result<Plan, PlanError> {
-        todo!()
+        match self.plans.get(task) {
+            Some(Ok(plan)) => Ok(Plan::clone(plan)),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(PlanError::UnknownTask {
+                task: task.to_owned(),
+                suggestion: nearest(task, self.plans.keys().map(TaskName::as_str)).map(str::to_owned),
+            }),
+        }
     }
 
     /// Checks a job's input against the task's schema and fills in defaults.
     ///
     /// # Errors
     /// Every problem at once.
-    pub fn check_input(&self, plan: &Plan, input: &Map<String, Value>) -> Result<Map<String, Value>, Vec<InputProblem>> {
-        todo!()
+    pub fn check_input(
+        &self,
+        plan: &Plan,
+        input: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, Vec<InputProblem>> {
+        crate::input::check(&plan.input, input)
     }
 }

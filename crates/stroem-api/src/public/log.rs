@@ -19,7 +19,7 @@ pub struct LogLine {
     /// The attempt, from 1.
     #[serde(default)]
     pub attempt: u32,
-    /// Whether the next line of the stream belongs to the same line, which was over the limit.
+    /// Whether the text goes on from the line before it on the same stream, which was over the limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continued: bool,
 }

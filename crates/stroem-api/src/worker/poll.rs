@@ -9,6 +9,10 @@ pub struct PollRequest {
     /// Every lease it holds, those included whose end is not acknowledged yet. Claims that the server knows and the
     /// worker does not are sent again; leases that the server does not know come back in [`PollResponse::lost`].
     pub held: Vec<LeaseKey>,
+    /// Those of `held` that it is stopping already, or knows to be over: they are not named again in
+    /// [`PollResponse::kills`] and [`PollResponse::lost`]. A kill whose reply was lost is thus sent again, and one that
+    /// arrived is not.
+    pub stopping: Vec<LeaseKey>,
     /// How many more steps it can take; 0 while it drains.
     pub free_slots: u32,
     /// How long to hold the call open when there is nothing to say, in milliseconds.

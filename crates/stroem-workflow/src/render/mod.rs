@@ -1,10 +1,19 @@
-//! Templates of a plan's steps: conditions, inputs, bodies.
+//! Templates of a plan's steps: conditions, inputs, bodies. Reads the plan, never the YAML: a job renders from what it
+//! was created with.
+
+mod context;
+mod input;
+mod spec;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use stroem_core::{StepSpec, StepStatus};
 
+pub(crate) use context::SecretFields;
+pub(crate) use spec::leaves_workspace;
+
+use self::context::Context;
 use crate::{Plan, SecretTree};
 
 /// The result of a step as templates see it.
@@ -51,12 +60,28 @@ pub struct RenderError {
     pub message: String,
 }
 
+/// What stands for a secret inside a longer text.
+pub const MASK: &str = "••••••";
+
 /// Evaluates `when`. A missing condition is true; empty, `false`, `0`, `null` and `none` in any case are false.
 ///
 /// # Errors
 /// [`RenderError`] when the template fails; the step then fails.
 pub fn condition(scope: Scope<'_>, step: u32) -> Result<bool, RenderError> {
-    todo!()
+    let planned = scope.plan.step(step);
+    let Some(when) = &planned.when else { return Ok(true) };
+    let context = Context::new(scope, scope.job_input, &planned.references);
+    let value = context.value("when", when)?;
+    Ok(match &value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::String(text) => {
+            !matches!(text.trim().to_lowercase().as_str(), "" | "false" | "0" | "null" | "none")
+        }
+    })
 }
 
 /// Renders the step's `input` map and applies the action's input schema (defaults, required, types).
@@ -64,7 +89,7 @@ pub fn condition(scope: Scope<'_>, step: u32) -> Result<bool, RenderError> {
 /// # Errors
 /// [`RenderError`] for the first value that fails.
 pub fn step_input(scope: Scope<'_>, step: u32) -> Result<Map<String, Value>, RenderError> {
-    todo!()
+    input::render(scope, step)
 }
 
 /// Renders the whole step for the worker that runs it. `scope.visibility` must be `Revealed`.
@@ -72,5 +97,5 @@ pub fn step_input(scope: Scope<'_>, step: u32) -> Result<Map<String, Value>, Ren
 /// # Errors
 /// [`RenderError`] for the first value that fails.
 pub fn step_spec(scope: Scope<'_>, step: u32) -> Result<StepSpec, RenderError> {
-    todo!()
+    spec::render(scope, step)
 }

@@ -1,0 +1,70 @@
+//! Finds what nobody will report: workers that went silent, and steps that no worker can take.
+
+use std::collections::HashMap;
+
+use stroem_core::{TagSet, Timestamp};
+use stroem_engine::Event;
+use stroem_store::StoreError;
+
+use crate::{App, AppError, dispatch::may_claim};
+
+const AT_ONCE: u32 = 1_000;
+
+/// Runs until it is dropped.
+pub(crate) async fn serve(app: App) {
+    let mut absent: HashMap<TagSet, Timestamp> = HashMap::new();
+    loop {
+        tokio::time::sleep(app.inner.options.sweep_interval).await;
+        if let Err(error) = lost_workers(&app).await {
+            tracing::warn!(%error, "silent workers cannot be judged");
+        }
+        if let Err(error) = unmatched_steps(&app, &mut absent).await {
+            tracing::warn!(%error, "unmatched steps cannot be judged");
+        }
+    }
+}
+
+fn before(now: Timestamp, duration: std::time::Duration) -> Timestamp {
+    Timestamp::from_micros(now.as_micros() - i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// A worker that was silent for the whole time-out is gone, and its attempts with it.
+async fn lost_workers(app: &App) -> Result<(), AppError> {
+    let now = app.now();
+    for worker in app.inner.heartbeats.silent_since(before(now, app.inner.options.heartbeat_timeout)) {
+        if app.inner.dispatch.is_polling(worker.id) {
+            app.inner.heartbeats.seen(worker.id, now);
+            continue;
+        }
+        tracing::warn!(worker.id = %worker.id, worker.name = %worker.name, "worker lost");
+        app.inner.store.gone(worker.id, worker.instance, now).await?;
+        app.inner.heartbeats.gone(worker.id, now);
+        let leases = app.inner.store.leases(worker.id).await?;
+        app.lose(leases.into_iter().map(|lease| lease.lease).collect()).await?;
+    }
+    Ok(())
+}
+
+/// Absence is measured for each queue, continuously, from the latest of: the step became ready, the last worker with
+/// its tags went away, the server started. Nothing is asked of the store while every known queue has a worker.
+async fn unmatched_steps(app: &App, absent: &mut HashMap<TagSet, Timestamp>) -> Result<(), StoreError> {
+    let now = app.now();
+    let active = app.inner.heartbeats.active();
+    let timeout = app.inner.options.unmatched_step_timeout;
+    for key in app.inner.dispatch.keys() {
+        if active.iter().any(|(tags, exclusive)| may_claim(tags, *exclusive, &key)) {
+            absent.remove(&key);
+            continue;
+        }
+        let since = *absent.entry(key.clone()).or_insert(now);
+        let limit = before(now, timeout);
+        if since > limit {
+            continue;
+        }
+        for (job, step) in app.inner.store.ready_since(&key, limit, AT_ONCE).await? {
+            tracing::info!(job.id = %job, step, tags = key.queue_key(), "no active worker has the step's tags");
+            app.inner.mailboxes.send(job, vec![Event::Unmatched { step }]).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Moves logs of ended jobs from the database to one file each in the blob store.
+
+use std::{io::BufWriter, sync::Arc, time::Duration};
+
+use stroem_blobs::BlobKey;
+use stroem_core::JobId;
+use stroem_logs::seal::{SealChunk, SealWriter};
+use stroem_store::{ChunkRange, SealedLog};
+use tokio::sync::Notify;
+
+use crate::{App, AppError, logs::unreadable};
+
+const JOBS_AT_ONCE: u32 = 50;
+const CHUNKS_AT_ONCE: u32 = 64;
+
+/// Tells the sealer that a job ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SealSignal {
+    notify: Arc<Notify>,
+}
+
+impl SealSignal {
+    pub(crate) fn job_ended(&self) {
+        self.notify.notify_one();
+    }
+}
+
+/// Runs until it is dropped. Looks once at the start for what an earlier server left, then only after jobs ended.
+pub(crate) async fn serve(app: App) {
+    loop {
+        match seal_what_is_due(&app).await {
+            Ok(sealed) if sealed == JOBS_AT_ONCE as usize => continue,
+            Ok(_) => app.inner.seals.notify.notified().await,
+            Err(error) => tracing::warn!(%error, "logs cannot be sealed"),
+        }
+        tokio::time::sleep(app.inner.options.seal_after + Duration::from_millis(100)).await;
+    }
+}
+
+async fn seal_what_is_due(app: &App) -> Result<usize, AppError> {
+    let before = app.now().as_micros() - i64::try_from(app.inner.options.seal_after.as_micros()).unwrap_or(i64::MAX);
+    let before = stroem_core::Timestamp::from_micros(before);
+    let mut sealed = 0;
+    for job in app.inner.store.unsealed(before, JOBS_AT_ONCE).await? {
+        let ended = app.inner.store.job(job).await?.is_none_or(|row| row.status.is_terminal());
+        if ended {
+            app.seal(job).await?;
+            sealed += 1;
+        }
+    }
+    Ok(sealed)
+}
+
+impl App {
+    /// Seals one job's log. After a crash at any point it is done again with the same result.
+    async fn seal(&self, job: JobId) -> Result<(), AppError> {
+        let file = tempfile_for(job)?;
+        let mut writer = SealWriter::new(BufWriter::new(file.reopen().map_err(unreadable)?)).map_err(unreadable)?;
+        let mut next = 0;
+        loop {
+            let range = ChunkRange { job, step: None, from_chunk_no: next, limit: CHUNKS_AT_ONCE };
+            let chunks = self.inner.store.chunks(range).await?;
+            if chunks.is_empty() {
+                break;
+            }
+            for stored in chunks {
+                next = stored.chunk_no + 1;
+                let chunk = stored.chunk;
+                let sealed = SealChunk {
+                    chunk_no: stored.chunk_no,
+                    step: chunk.key.step,
+                    attempt: chunk.key.attempt,
+                    lines: chunk.lines,
+                    first_at: chunk.first_at,
+                    payload: &chunk.payload,
+                };
+                writer.append(&sealed).map_err(unreadable)?;
+            }
+        }
+        let chunks = next;
+        let (mut buffered, _) = writer.finish().map_err(unreadable)?;
+        std::io::Write::flush(&mut buffered).map_err(unreadable)?;
+        let key = BlobKey::log(job);
+        self.inner.blobs.put_file(&key, file.path()).await.map_err(unreadable)?;
+        self.inner.store.seal(SealedLog { job, blob_key: key.as_str().to_owned(), chunks }).await?;
+        tracing::debug!(job.id = %job, chunks, "log sealed");
+        Ok(())
+    }
+}
+
+fn tempfile_for(job: JobId) -> Result<tempfile::NamedTempFile, AppError> {
+    tempfile::Builder::new().prefix(&format!("stroem-seal-{job}-")).tempfile().map_err(unreadable)
+}

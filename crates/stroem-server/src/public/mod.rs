@@ -1,0 +1,12 @@
+//! The public API, one file per resource.
+
+pub(crate) mod healthz;
+pub(crate) mod jobs;
+pub(crate) mod logs;
+mod reading;
+pub(crate) mod stats;
+pub(crate) mod tasks;
+pub(crate) mod workers;
+pub(crate) mod workspaces;
+
+pub(crate) use reading::{Params, job_id};

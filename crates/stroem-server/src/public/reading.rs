@@ -1,0 +1,27 @@
+//! Reads parts of a request, with errors of our shape.
+
+use axum::extract::{FromRequestParts, Query};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use stroem_core::JobId;
+
+use crate::error::HttpError;
+
+/// A job's id from the path.
+pub(crate) fn job_id(text: &str) -> Result<JobId, HttpError> {
+    text.parse().map_err(|error: stroem_core::IdError| HttpError::bad_request("bad_job_id", error.to_string()))
+}
+
+/// Query parameters. Unknown ones are errors when the type denies them.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(error) => Err(HttpError::bad_request("bad_query", error.body_text())),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Tasks, and their execution.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+};
+use stroem_api::{
+    ErrorBody,
+    public::{ExecuteRequest, ExecuteResponse, TaskDetail, TaskListItem},
+};
+use stroem_app::{App, AppError, Source};
+
+use crate::{convert, error::HttpError};
+
+/// All tasks of all workspaces that can be read.
+#[utoipa::path(get, path = "/api/tasks", tag = "tasks", responses((status = 200, body = Vec<TaskListItem>)))]
+pub(crate) async fn list_all(State(app): State<App>) -> Json<Vec<TaskListItem>> {
+    let mut items = Vec::new();
+    for view in app.workspaces().await {
+        if let Ok(loaded) = &view.loaded {
+            items.extend(loaded.model.tasks.values().map(|entry| convert::task_item(view.name.as_str(), entry)));
+        }
+    }
+    Json(items)
+}
+
+/// The tasks of a workspace, broken ones included.
+#[utoipa::path(
+    get, path = "/api/workspaces/{ws}/tasks", tag = "tasks",
+    params(("ws" = String, Path, description = "The workspace")),
+    responses((status = 200, body = Vec<TaskListItem>), (status = 404, body = ErrorBody)),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(workspace): Path<String>,
+) -> Result<Json<Vec<TaskListItem>>, HttpError> {
+    let loaded = app.workspace(&workspace).await?;
+    Ok(Json(loaded.model.tasks.values().map(|entry| convert::task_item(&workspace, entry)).collect()))
+}
+
+/// One task.
+#[utoipa::path(
+    get, path = "/api/workspaces/{ws}/tasks/{task}", tag = "tasks",
+    params(("ws" = String, Path, description = "The workspace"), ("task" = String, Path, description = "The task")),
+    responses((status = 200, body = TaskDetail), (status = 404, body = ErrorBody)),
+)]
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path((workspace, task)): Path<(String, String)>,
+) -> Result<Json<TaskDetail>, HttpError> {
+    let loaded = app.workspace(&workspace).await?;
+    let Some(entry) = loaded.model.tasks.values().find(|entry| entry.name.as_str() == task) else {
+        return Err(AppError::NoSuchTask { workspace, task, suggestion: None }.into());
+    };
+    Ok(Json(convert::task(&workspace, &loaded, entry)))
+}
+
+/// Runs a task. The job is durable when this answers.
+#[utoipa::path(
+    post, path = "/api/workspaces/{ws}/tasks/{task}/execute", tag = "tasks",
+    params(("ws" = String, Path, description = "The workspace"), ("task" = String, Path, description = "The task")),
+    request_body = ExecuteRequest,
+    responses(
+        (status = 200, body = ExecuteResponse),
+        (status = 400, body = ErrorBody, description = "Every problem of the input"),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "The task's files have errors"),
+        (status = 501, body = ErrorBody, description = "The task uses what this version cannot run"),
+    ),
+)]
+pub(crate) async fn execute(
+    State(app): State<App>,
+    Path((workspace, task)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<ExecuteResponse>, HttpError> {
+    let request: ExecuteRequest = if body.is_empty() {
+        ExecuteRequest::default()
+    } else {
+        let problem = |error: serde_json::Error| {
+            let message = format!("the body is not `{{\"input\": {{...}}}}`: {error}");
+            HttpError::bad_request("bad_body", message)
+        };
+        serde_json::from_slice(&body).map_err(problem)?
+    };
+    let source = Source { source_type: "api".to_owned(), source_id: None };
+    let job_id = app.execute(&workspace, &task, &request.input, source).await?;
+    Ok(Json(ExecuteResponse { job_id }))
+}

@@ -1,0 +1,69 @@
+//! All routes. A handler is registered here by one line, which also puts it into the OpenAPI document.
+
+use std::sync::Arc;
+
+use axum::{Json, Router, extract::DefaultBodyLimit, response::IntoResponse, routing::get};
+use http::StatusCode;
+use stroem_api::ErrorBody;
+use stroem_app::App;
+use stroem_core::limits;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{live, public, worker};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Strøm",
+    description = "Workflow orchestration: tasks as YAML, jobs as DAGs of steps, run on hosts, in containers or as pods.",
+    license(name = "MIT OR Apache-2.0")
+))]
+struct Document;
+
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(public::healthz::healthz))
+        .routes(routes!(public::workspaces::list))
+        .routes(routes!(public::workspaces::refresh))
+        .routes(routes!(public::tasks::list_all))
+        .routes(routes!(public::tasks::list))
+        .routes(routes!(public::tasks::show))
+        .routes(routes!(public::tasks::execute))
+        .routes(routes!(public::jobs::list))
+        .routes(routes!(public::jobs::show))
+        .routes(routes!(public::jobs::cancel))
+        .routes(routes!(public::jobs::explain))
+        .routes(routes!(public::logs::job))
+        .routes(routes!(public::logs::step))
+        .routes(routes!(live::sse::events))
+        .routes(routes!(live::websocket::stream))
+        .routes(routes!(public::workers::list))
+        .routes(routes!(public::workers::show))
+        .routes(routes!(public::stats::stats))
+}
+
+/// The OpenAPI 3.1 document of the public API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    documented().into_openapi()
+}
+
+/// The whole server as a router.
+pub fn router(app: App) -> Router {
+    let (public, document) = documented().split_for_parts();
+    let document = Arc::new(document);
+    public
+        .route("/api/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+        .merge(worker::routes())
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(usize::try_from(limits::REQUEST_BODY.as_bytes()).unwrap_or(usize::MAX)))
+        .with_state(app)
+}
+
+async fn not_found(uri: http::Uri) -> impl IntoResponse {
+    let body = ErrorBody {
+        error: format!("there is nothing at {}; /api/openapi.json describes the API", uri.path()),
+        code: "no_such_path".to_owned(),
+        details: Vec::new(),
+    };
+    (StatusCode::NOT_FOUND, Json(body))
+}

@@ -1,0 +1,99 @@
+//! Checks that need more than one place: names across files, the graph of a flow, templates against what they may refer
+//! to. Ends with a plan for every task that is in order.
+
+mod connections;
+mod entry;
+mod graph;
+mod registry;
+mod secrets;
+mod task;
+mod templates;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use stroem_core::TaskName;
+
+use self::{registry::Registry, task::Draft};
+use crate::{Diagnostic, Plan, PlanError, SecretTree, Severity, TaskEntry, lower::FileModel, report::Report};
+
+/// What a workspace holds, checked.
+pub(crate) struct Checked {
+    pub(crate) tasks: BTreeMap<TaskName, TaskEntry>,
+    pub(crate) plans: BTreeMap<TaskName, Result<Arc<Plan>, PlanError>>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) secrets: SecretTree,
+}
+
+/// Checks all files together. `unread` are files whose text could not be read to its end.
+pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeSet<u32>) -> Checked {
+    let secrets = secrets::check(&mut report, files);
+    let registry = Registry::new(&mut report, files, &secrets, unread);
+    connections::check(&mut report, files, &registry);
+    let actions = templates::check_actions(&mut report, &registry);
+    let mut drafts = Vec::new();
+    for model in files.iter().flat_map(|file| &file.tasks) {
+        let draft = task::check(&mut report, &registry, &actions, model);
+        // Of two tasks with one name the first counts; the second is a problem of its file.
+        if registry.tasks.get(model.name.as_str()).is_some_and(|first| std::ptr::eq(*first, model)) {
+            drafts.push((model, draft));
+        }
+    }
+    check_trigger_tasks(&mut report, files, &registry);
+    for (_, draft) in &drafts {
+        blame(&mut report, draft);
+    }
+    let broken = |report: &Report<'_>, draft: &Draft| {
+        draft.files.iter().any(|file| report.is_broken(*file)) || draft.plan.is_none()
+    };
+    let health: Vec<bool> = drafts.iter().map(|(_, draft)| !broken(&report, draft)).collect();
+    let paths: Vec<Vec<String>> = drafts
+        .iter()
+        .map(|(_, draft)| draft.files.iter().map(|file| report.path(*file).to_owned()).collect())
+        .collect();
+    let entries: Vec<TaskEntry> = drafts
+        .iter()
+        .zip(&health)
+        .map(|((model, draft), healthy)| entry::entry(&report, &registry, model, draft, *healthy))
+        .collect();
+    let diagnostics = report.into_diagnostics();
+    let mut plans = BTreeMap::new();
+    for (((model, draft), healthy), paths) in drafts.into_iter().zip(health).zip(paths) {
+        let name = model.name.to_string();
+        let plan = match draft.plan {
+            Some(plan) if healthy && draft.unsupported.is_empty() => Ok(Arc::new(plan)),
+            Some(_) if healthy => Err(PlanError::Unsupported { task: name, reasons: draft.unsupported }),
+            _ => Err(PlanError::Broken { task: name, diagnostics: errors_of(&diagnostics, &paths) }),
+        };
+        plans.insert(model.name.clone(), plan);
+    }
+    let tasks = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
+    Checked { tasks, plans, diagnostics, secrets }
+}
+
+fn errors_of(diagnostics: &[Diagnostic], paths: &[String]) -> Vec<Diagnostic> {
+    let in_files = |diagnostic: &&Diagnostic| paths.contains(&diagnostic.file);
+    let errors: Vec<Diagnostic> =
+        diagnostics.iter().filter(in_files).filter(|d| d.severity == Severity::Error).cloned().collect();
+    if errors.is_empty() { diagnostics.iter().filter(in_files).cloned().collect() } else { errors }
+}
+
+/// Says at a step that the file of its action has errors.
+fn blame(report: &mut Report<'_>, draft: &Draft) {
+    for (name, span, file) in &draft.uses {
+        if *file != span.file && report.is_broken(*file) {
+            let message = format!("the action `{name}` is out of service: {} has errors", report.path(*file));
+            report.warning(*span, "action_out_of_service", message, None);
+        }
+    }
+}
+
+fn check_trigger_tasks(report: &mut Report<'_>, files: &[FileModel], registry: &Registry<'_>) {
+    for trigger in files.iter().flat_map(|file| &file.triggers) {
+        for (task, span) in &trigger.tasks {
+            if !registry.tasks.contains_key(task.as_str()) {
+                registry.unknown(report, "task", task, *span, registry.tasks.keys().copied());
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The sink that lowering and checks report into: it knows the files' text, so that a report needs a span and words
+//! only. It must not decide what a problem means for a task.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+
+use crate::{Diagnostic, Severity, SourceFile, render::MASK};
+
+/// A place in one of the files: line and column from 1, length in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Span {
+    pub(crate) file: u32,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) length: u32,
+}
+
+/// Problems of one file that are listed; a last one says that there are more.
+const PROBLEMS_MAX: usize = 500;
+
+/// Collects diagnostics of all files.
+pub(crate) struct Report<'a> {
+    files: &'a [&'a SourceFile],
+    lines: Vec<Vec<&'a str>>,
+    /// For each file, the lines whose values are secrets, as ranges.
+    concealed: Vec<Vec<Range<usize>>>,
+    diagnostics: Vec<Diagnostic>,
+    broken: BTreeSet<u32>,
+    counts: BTreeMap<u32, usize>,
+    muted: bool,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(files: &'a [&'a SourceFile]) -> Self {
+        let lines: Vec<Vec<&str>> = files.iter().map(|file| file.text.lines().collect()).collect();
+        let concealed = files.iter().zip(&lines).map(|(file, lines)| concealed(&file.path, lines)).collect();
+        Self {
+            files,
+            lines,
+            concealed,
+            diagnostics: Vec::new(),
+            broken: BTreeSet::new(),
+            counts: BTreeMap::new(),
+            muted: false,
+        }
+    }
+
+    pub(crate) fn error(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
+        self.add(Severity::Error, span, code, message.into(), None);
+    }
+
+    pub(crate) fn error_with(
+        &mut self,
+        span: Span,
+        code: &'static str,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Error, span, code, message.into(), suggestion);
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        span: Span,
+        code: &'static str,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Warning, span, code, message.into(), suggestion);
+    }
+
+    /// Runs `work` without keeping what it reports: for the readable part of a file whose text is broken.
+    pub(crate) fn muted<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.muted, true);
+        let result = work(self);
+        self.muted = before;
+        result
+    }
+
+    pub(crate) fn is_broken(&self, file: u32) -> bool {
+        self.broken.contains(&file)
+    }
+
+    pub(crate) fn path(&self, file: u32) -> &'a str {
+        &self.files[file as usize].path
+    }
+
+    /// The source line of a span, empty when the file has no such line.
+    pub(crate) fn line(&self, span: Span) -> &'a str {
+        let lines = &self.lines[span.file as usize];
+        lines.get((span.line as usize).saturating_sub(1)).copied().unwrap_or("")
+    }
+
+    /// The source line of a span, without its value where that is a secret.
+    fn excerpt(&self, span: Span) -> String {
+        let line = self.line(span);
+        let index = (span.line as usize).saturating_sub(1);
+        if !self.concealed[span.file as usize].iter().any(|range| range.contains(&index)) {
+            return without_written_secret(line);
+        }
+        match line.split_once(':') {
+            Some((key, value)) if value.trim().is_empty() || key.trim() == "type" => line.to_owned(),
+            Some((key, _)) => format!("{key}: {MASK}"),
+            None => MASK.to_owned(),
+        }
+    }
+
+    /// A place for people: `file:line`.
+    pub(crate) fn place(&self, span: Span) -> String {
+        format!("{}:{}", self.path(span.file), span.line)
+    }
+
+    pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by(|a, b| {
+            (&a.file, a.line, a.column, a.severity, &a.message)
+                .cmp(&(&b.file, b.line, b.column, b.severity, &b.message))
+        });
+        self.diagnostics.dedup();
+        self.diagnostics
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        span: Span,
+        code: &'static str,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        if self.muted {
+            return;
+        }
+        if severity == Severity::Error {
+            self.broken.insert(span.file);
+        }
+        let count = self.counts.entry(span.file).or_default();
+        *count += 1;
+        match (*count).cmp(&PROBLEMS_MAX) {
+            Ordering::Greater => {}
+            Ordering::Equal => {
+                self.push(
+                    severity,
+                    span,
+                    "too_many_problems",
+                    "this file has more problems than are listed".to_owned(),
+                    None,
+                );
+            }
+            Ordering::Less => self.push(severity, span, code, message, suggestion),
+        }
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        span: Span,
+        code: &'static str,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        self.diagnostics.push(Diagnostic {
+            severity,
+            code,
+            file: self.path(span.file).to_owned(),
+            line: span.line.max(1),
+            column: span.column.max(1),
+            length: span.length.max(1),
+            message,
+            suggestion,
+            excerpt: self.excerpt(span),
+        });
+    }
+}
+
+/// A line in which the value of a `secret:` key is dots, one for each character, so that columns stay.
+fn without_written_secret(line: &str) -> String {
+    let Some(at) = line.find("secret:").map(|at| at + "secret:".len()) else { return line.to_owned() };
+    let length = line[at..].find([',', '}']).unwrap_or(line.len() - at);
+    let (value, rest) = line[at..].split_at(length);
+    match value.trim() {
+        "" | "true" | "false" | "yes" | "no" => line.to_owned(),
+        _ => {
+            let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect();
+            format!("{}{dots}{rest}", &line[..at])
+        }
+    }
+}
+
+/// The lines of a file that hold secret values, found by their indentation so that this works for broken YAML too.
+fn concealed(path: &str, lines: &[&str]) -> Vec<Range<usize>> {
+    if path.contains(".sops.") {
+        return std::iter::once(0..lines.len()).collect();
+    }
+    let at_top = |line: &str| line.starts_with(|c: char| !c.is_whitespace() && c != '#');
+    let secret = |line: &str| {
+        let key = line.split(':').next().unwrap_or("").trim_matches(['"', '\'', ' ']);
+        matches!(key, "secrets" | "connections")
+    };
+    let mut ranges = Vec::new();
+    for (index, _) in lines.iter().enumerate().filter(|(_, line)| at_top(line) && secret(line)) {
+        let length = lines[index + 1..].iter().take_while(|line| !at_top(line)).count();
+        ranges.push(index..index + 1 + length);
+    }
+    ranges
+}
+
+/// The candidate that is most likely meant by `written`, as a suggestion's text.
+pub(crate) fn did_you_mean<'c>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<String> {
+    nearest(written, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// The candidate that is most likely meant by `written`.
+pub(crate) fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let fold = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
+    let written = fold(written);
+    let length = written.chars().count();
+    candidates
+        .into_iter()
+        // A name of a very different length cannot be near; this keeps ten thousand candidates cheap.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= 1 + length / 3)
+        .map(|candidate| (strsim::damerau_levenshtein(&written, &fold(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= length.max(candidate.chars().count()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
