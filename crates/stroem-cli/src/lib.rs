@@ -7,6 +7,7 @@
 mod args;
 mod clock;
 mod commands;
+mod compose;
 mod exit;
 mod failure;
 mod follow;
@@ -16,8 +17,6 @@ mod remote;
 mod render;
 mod runtime;
 mod terminal;
-#[cfg(test)]
-mod testing;
 
 use std::ffi::OsString;
 

@@ -3,6 +3,7 @@
 //! Knows axum and wire types; must not know SQL, stores or sources. A handler reads the request, calls one use case and
 //! turns its answer into a wire type. The router serves a socket or, through [`RouterTransport`], the same process.
 
+mod config;
 mod convert;
 mod error;
 mod live;
@@ -10,8 +11,11 @@ mod public;
 mod router;
 mod serve;
 mod transport;
+mod service;
 mod worker;
 
+pub use config::{SCHEMA, ServerConfig};
 pub use router::{openapi, router};
 pub use serve::{ServeError, Served, serve};
+pub use service::run;
 pub use transport::RouterTransport;

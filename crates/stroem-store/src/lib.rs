@@ -23,11 +23,11 @@ use std::sync::Arc;
 pub use dispatch::{Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth};
 pub use error::StoreError;
 pub use job::{
-    AttemptView, Committed, JobCounts, JobDetail, JobFilter, JobPage, JobStore, JobSummary, NewJob, StepDetail,
-    StepView,
+    AttemptView, Committed, JobCounts, JobDetail, JobFilter, JobPage, JobStore, JobSummary, NewJob,
+    StepDetail, StepView,
 };
 pub use log::{AppendOutcome, ChunkKey, ChunkRange, LogStore, NewChunk, SealedLog, StoredChunk};
-pub use worker::{Registration, RegisterOutcome, WorkerRow, WorkerStore};
+pub use worker::{RegisterOutcome, Registration, WorkerRow, WorkerStore};
 
 /// Everything together; what the application holds.
 pub trait Store: JobStore + DispatchStore + WorkerStore + LogStore {}

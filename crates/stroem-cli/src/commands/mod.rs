@@ -18,19 +18,56 @@ mod workers;
 
 use crate::{exit::Exit, failure::Failure, terminal::Terminal};
 
-/// Defines the commands: a line with the type's name, its module, and `hidden` for what only our tools call.
 macro_rules! commands {
-    ($($variant:ident = $module:ident $($hidden:ident)?,)*) => {
+    ($($(#[$attribute:meta])* $variant:ident($options:ty),)*) => {
         /// What to do.
         #[derive(Debug, clap::Subcommand)]
         pub(crate) enum Command {
-            $(commands!(@doc $variant $module $($hidden)?) ,)*
+            $($(#[$attribute])* $variant($options),)*
+        }
+
+        impl Command {
+            /// Does it.
+            pub(crate) fn run(self, terminal: &Terminal) -> Result<Exit, Failure> {
+                match self {
+                    $(Self::$variant(options) => options.run(terminal),)*
+                }
+            }
         }
     };
 }
 
-/// What to do.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
+commands! {
+    /// Server and worker in one process, on a folder of workflows
     Dev(dev::Dev),
+    /// Run a task of a folder here and now, without a server
+    Run(run::Run),
+    /// Check the workflow files of a folder
+    Validate(validate::Validate),
+    /// Print the JSON Schema of workflow files
+    Schema(schema::Schema),
+    /// Run a server
+    Server(server::Server),
+    /// Run a worker
+    Worker(worker::Worker),
+    /// Start a job on a server
+    Trigger(trigger::Trigger),
+    /// List jobs, newest first
+    Jobs(jobs::Jobs),
+    /// Show a job and its steps
+    Status(status::Status),
+    /// Print the log of a job or of a step
+    Logs(logs::Logs),
+    /// Cancel a job
+    Cancel(cancel::Cancel),
+    /// List workers with their tags and load
+    Workers(workers::Workers),
+    /// Say why a step is where it is
+    Explain(explain::Explain),
+    /// Print the OpenAPI document of the server
+    #[command(hide = true)]
+    Openapi(openapi::Openapi),
+    /// Print a reference page
+    #[command(hide = true)]
+    Reference(reference::Reference),
 }

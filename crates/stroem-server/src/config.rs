@@ -1,0 +1,185 @@
+//! `server-config.yaml`: strict, with `STROEM__A__B` variables over it.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+use stroem_app::AppOptions;
+use stroem_config::{Key, Kind, Place, Problem, Schema, Source};
+use stroem_core::{Secret, WorkspaceName};
+
+const SECONDS: Kind = Kind::Integer { min: 1, max: 86_400 };
+const ADDRESS: Kind = Kind::Checked {
+    what: "an address such as 127.0.0.1:8080",
+    rule: |text| text.parse::<SocketAddr>().map(drop).map_err(|_| "write an IP address and a port".to_owned()),
+};
+
+/// Every key of `server-config.yaml`.
+pub static SCHEMA: Schema = Schema {
+    keys: &[
+        Key::new("listen", ADDRESS, "Where the server listens.").or("127.0.0.1:8080"),
+        Key::new("data_dir", Kind::Text, "The embedded database, tarballs, sealed logs and the key file.").or(".stroem/server"),
+        Key::new("db", Kind::Section(&DB), "The database; embedded SQLite in `data_dir` when left out."),
+        Key::new("worker_token", Kind::Secret, "What workers register with.").required(),
+        Key::new("workspaces", Kind::Named(&Kind::Section(&WORKSPACE)), "Workspaces by name."),
+        Key::new("recovery", Kind::Section(&RECOVERY), "Judging workers and steps.").or("{}"),
+        Key::new(
+            "allow_unauthenticated",
+            Kind::Bool,
+            "Whether to listen beyond loopback although everybody who can reach the server may run everything.",
+        )
+        .or("false"),
+    ],
+};
+
+static DB: Schema = Schema { keys: &[Key::new("url", Kind::Text, "`sqlite:DIRECTORY`.")] };
+
+static WORKSPACE: Schema = Schema {
+    keys: &[
+        Key::new("type", Kind::Choice(&["folder"]), "Where its files come from.").or("folder"),
+        Key::new("path", Kind::Text, "The folder.").required(),
+    ],
+};
+
+static RECOVERY: Schema = Schema {
+    keys: &[
+        Key::new("heartbeat_timeout_secs", SECONDS, "Silence after which a worker is lost.").or("30"),
+        Key::new("sweep_interval_secs", SECONDS, "How often is looked.").or("1"),
+        Key::new("unmatched_step_timeout_secs", SECONDS, "How long a step waits for a worker with its tags.").or("30"),
+    ],
+};
+
+/// The configuration, checked.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Everything that it keeps.
+    pub data_dir: PathBuf,
+    /// The directory of the embedded database.
+    pub database_dir: PathBuf,
+    /// What workers register with.
+    pub worker_token: Secret,
+    /// The folder of each workspace.
+    pub workspaces: BTreeMap<WorkspaceName, PathBuf>,
+    /// Whether to listen beyond loopback without authentication.
+    pub allow_unauthenticated: bool,
+    recovery: Recovery,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    listen: SocketAddr,
+    data_dir: PathBuf,
+    db: Option<Database>,
+    worker_token: Secret,
+    workspaces: Option<BTreeMap<String, Folder>>,
+    recovery: Recovery,
+    allow_unauthenticated: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Database {
+    url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Folder {
+    #[serde(rename = "type")]
+    _type: String,
+    path: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recovery {
+    heartbeat_timeout_secs: u64,
+    sweep_interval_secs: u64,
+    unmatched_step_timeout_secs: u64,
+}
+
+impl ServerConfig {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    ///
+    /// # Panics
+    /// Never: the table gives what the struct takes, which a test shows.
+    pub fn load(source: Source<'_>) -> Result<Self, Vec<Problem>> {
+        let value = stroem_config::load(source, &SCHEMA)?;
+        let written: Written = serde_json::from_value(value).expect("the table and the struct have the same keys");
+        let problem = |message: String| {
+            Problem::new(Place::File { file: source.file.into(), line: 1, column: 1 }, message)
+        };
+        let mut problems = Vec::new();
+        let url = written.db.and_then(|db| db.url);
+        let database_dir = match url.as_deref().map(|url| url.strip_prefix("sqlite:").ok_or(url)) {
+            None => written.data_dir.clone(),
+            Some(Ok(dir)) => PathBuf::from(dir),
+            Some(Err(url)) => {
+                problems.push(problem(format!("db.url `{url}`: this version keeps its data in SQLite only"))
+                    .suggest("write `sqlite:DIRECTORY`, or leave `db` out"));
+                PathBuf::new()
+            }
+        };
+        let mut workspaces = BTreeMap::new();
+        for (name, folder) in written.workspaces.unwrap_or_default() {
+            match WorkspaceName::new(&name) {
+                Ok(name) => drop(workspaces.insert(name, folder.path)),
+                Err(error) => problems.push(problem(format!("workspaces: {error}"))),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            listen: written.listen,
+            data_dir: written.data_dir,
+            database_dir,
+            worker_token: written.worker_token,
+            workspaces,
+            allow_unauthenticated: written.allow_unauthenticated,
+            recovery: written.recovery,
+        })
+    }
+
+    /// What the application needs of it.
+    pub fn app_options(&self) -> AppOptions {
+        let mut options =
+            AppOptions::new(self.worker_token.clone(), self.data_dir.clone(), self.workspaces.clone());
+        options.heartbeat_timeout = Duration::from_secs(self.recovery.heartbeat_timeout_secs);
+        options.heartbeat_interval = options.heartbeat_interval.min(options.heartbeat_timeout / 3);
+        options.sweep_interval = Duration::from_secs(self.recovery.sweep_interval_secs);
+        options.unmatched_step_timeout = Duration::from_secs(self.recovery.unmatched_step_timeout_secs);
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ServerConfig, String> {
+        let source = Source { file: "server-config.yaml", text, environment: &[] };
+        ServerConfig::load(source).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_documented_default() {
+        let config = read("worker_token: t").expect("loads");
+        assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let options = config.app_options();
+        assert_eq!(options.unmatched_step_timeout, Duration::from_secs(30));
+        assert_eq!(options.heartbeat_timeout, Duration::from_secs(30));
+        assert_eq!(config.database_dir, config.data_dir);
+    }
+
+    #[test]
+    fn a_database_of_another_kind_is_refused_with_the_remedy() {
+        let error = read("worker_token: t\ndb: {url: 'postgres://x'}").expect_err("refused");
+        assert!(error.contains("SQLite only"), "{error}");
+    }
+}

@@ -1,0 +1,57 @@
+//! The program `stroem-server`: a server with the embedded store, configured by the file that `STROEM_CONFIG` names.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use stroem_config::Source;
+use stroem_server::ServerConfig;
+use stroem_store_sqlite::SqliteStore;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    let config = config()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let store = SqliteStore::open(&config.database_dir)?;
+        let shutdown = CancellationToken::new();
+        let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stopping = shutdown.clone();
+        let waiting = async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            stopping.cancel();
+        };
+        let running = stroem_server::run(&config, Arc::new(store), shutdown);
+        tokio::pin!(running);
+        tokio::select! {
+            result = &mut running => result,
+            () = waiting => running.await,
+        }
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program's one look at its environment")]
+fn config() -> anyhow::Result<ServerConfig> {
+    let file = std::env::var("STROEM_CONFIG").unwrap_or_else(|_| "server-config.yaml".to_owned());
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {file}: set STROEM_CONFIG to the server's configuration"))?;
+    let environment: Vec<_> = std::env::vars().collect();
+    ServerConfig::load(Source { file: &file, text: &text, environment: &environment }).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", lines.join("\n"))
+    })
+}

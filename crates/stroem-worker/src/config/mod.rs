@@ -1,0 +1,194 @@
+//! `worker-config.yaml`: strict, with `STROEM__A__B` variables over it. Text, variables and the host's name arrive as
+//! data; the program reads them.
+
+mod schema;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Deserialize;
+use stroem_config::{Place, Problem, Source};
+use stroem_core::{ByteSize, HumanDuration, RunnerKind, Secret, Tag, TagSet, WorkerName, limits};
+
+pub use schema::SCHEMA;
+
+/// The configuration, checked.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The server's address.
+    pub server_url: String,
+    /// Registers the worker.
+    pub worker_token: Secret,
+    /// Its name.
+    pub worker_name: WorkerName,
+    /// How many steps run at once.
+    pub max_concurrent: u32,
+    /// The period of the fallback when the server does not hold polls open.
+    pub poll_interval_secs: u64,
+    /// Where revisions are unpacked.
+    pub workspace_cache_dir: PathBuf,
+    /// `tags` and `capabilities` together.
+    pub tags: TagSet,
+    /// The image of script steps in containers and pods.
+    pub runner_image: Option<String>,
+    /// Set when steps may run on a Docker engine.
+    pub docker: Option<DockerSection>,
+    /// Set when steps may run as pods.
+    pub kubernetes: Option<KubernetesSection>,
+    /// Takes only steps that ask for all custom tags.
+    pub exclusive: bool,
+    /// Spool and files of running steps.
+    pub state_dir: PathBuf,
+    /// Variables that every step gets.
+    pub passed_env: BTreeMap<String, String>,
+    /// How long running steps may go on after SIGTERM.
+    pub drain_timeout_secs: u64,
+    /// Limits.
+    pub limits: LimitsSection,
+}
+
+/// `docker:`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DockerSection {
+    /// The engine's address.
+    pub host: Option<String>,
+}
+
+/// `kubernetes:`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesSection {
+    /// Where pods are created.
+    pub namespace: String,
+    /// The image that downloads the workspace.
+    pub init_image: String,
+    /// Holds start-up scripts.
+    pub runner_startup_configmap: Option<String>,
+}
+
+/// `limits:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsSection {
+    /// Of a log line.
+    pub line: ByteSize,
+    /// Of a step's output.
+    pub output: ByteSize,
+    /// Of a step's log.
+    pub log: ByteSize,
+    /// Of the workspace cache.
+    pub cache_size: ByteSize,
+    /// Between TERM and KILL.
+    pub grace: HumanDuration,
+}
+
+/// As the table gives it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    server_url: String,
+    worker_token: Secret,
+    worker_name: Option<WorkerName>,
+    max_concurrent: u32,
+    poll_interval_secs: u64,
+    workspace_cache_dir: PathBuf,
+    tags: Vec<Tag>,
+    capabilities: Vec<Tag>,
+    runner_image: Option<String>,
+    docker: Option<DockerSection>,
+    kubernetes: Option<KubernetesSection>,
+    exclusive: bool,
+    state_dir: Option<PathBuf>,
+    pass_env: Vec<String>,
+    drain_timeout_secs: u64,
+    limits: LimitsSection,
+}
+
+impl WorkerConfig {
+    /// Reads the configuration; `host_name` names the worker when the file does not.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    ///
+    /// # Panics
+    /// Never: the table gives what the struct takes, which a test shows.
+    pub fn load(source: Source<'_>, host_name: &str) -> Result<Self, Vec<Problem>> {
+        let value = stroem_config::load(source, &SCHEMA)?;
+        let written: Written = serde_json::from_value(value).expect("the table and the struct have the same keys");
+        Self::check(written, source, host_name)
+    }
+
+    fn check(written: Written, source: Source<'_>, host_name: &str) -> Result<Self, Vec<Problem>> {
+        let (docker, kubernetes) = (written.docker.is_some(), written.kubernetes.is_some());
+        let problems: Vec<Problem> = [
+            ("docker", docker && !cfg!(feature = "docker")),
+            ("kubernetes", kubernetes && !cfg!(feature = "kubernetes")),
+        ]
+        .into_iter()
+        .filter(|(_, missing)| *missing)
+        .map(|(name, _)| not_built(source.file, name))
+        .collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let worker_name = written.worker_name.unwrap_or_else(|| name_of_host(host_name));
+        let variable = |name: &String| source.environment.iter().find(|(known, _)| known == name).cloned();
+        Ok(Self {
+            server_url: written.server_url,
+            worker_token: written.worker_token,
+            max_concurrent: written.max_concurrent,
+            poll_interval_secs: written.poll_interval_secs,
+            tags: written.tags.into_iter().chain(written.capabilities).collect(),
+            runner_image: written.runner_image,
+            docker: written.docker,
+            kubernetes: written.kubernetes,
+            exclusive: written.exclusive,
+            state_dir: written
+                .state_dir
+                .unwrap_or_else(|| state_dir(&written.workspace_cache_dir, &worker_name)),
+            workspace_cache_dir: written.workspace_cache_dir,
+            passed_env: written.pass_env.iter().filter_map(variable).collect(),
+            drain_timeout_secs: written.drain_timeout_secs,
+            limits: written.limits,
+            worker_name,
+        })
+    }
+
+    /// Why a runner that this program does not have is missing, in words for whoever looks for its tag.
+    pub fn missing_runner(&self, kind: RunnerKind) -> String {
+        let section = match kind {
+            RunnerKind::Local => return "this build of the worker has no local runner".to_owned(),
+            RunnerKind::Docker => self.docker.is_some(),
+            RunnerKind::Pod => self.kubernetes.is_some(),
+        };
+        let name = kind.required_tag();
+        if section {
+            format!("this version of the worker has no {name} runner yet")
+        } else {
+            format!("the worker's configuration has the tag `{name}` but no `{name}:` section")
+        }
+    }
+}
+
+/// Beside the cache, one for each worker of a host.
+fn state_dir(cache_dir: &std::path::Path, name: &WorkerName) -> PathBuf {
+    let beside = cache_dir.parent().map_or_else(PathBuf::new, std::path::Path::to_path_buf);
+    beside.join("worker-state").join(crate::state::dir_name(name.as_str()))
+}
+
+/// A host's name as a worker's: what names cannot have becomes `-`.
+fn name_of_host(host_name: &str) -> WorkerName {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' };
+    let name: String = host_name.chars().take(limits::NAME_LENGTH).map(plain).collect();
+    let fallback = || WorkerName::new("worker").expect("these letters are a name");
+    WorkerName::new(&name).unwrap_or_else(|_| fallback())
+}
+
+fn not_built(file: &str, name: &str) -> Problem {
+    let place = Place::File { file: file.into(), line: 1, column: 1 };
+    let message = format!("this program was built without what the section `{name}` needs");
+    Problem::new(place, message).suggest(format!("build it with `--features {name}`, or remove the section"))
+}
+
+#[cfg(test)]
+mod tests;

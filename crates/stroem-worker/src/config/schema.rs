@@ -1,0 +1,78 @@
+//! The table of the worker's configuration. Reader, error messages and reference come from it.
+
+use stroem_config::{Key, Kind, Schema};
+use stroem_core::{Tag, WorkerName};
+
+const COUNT: Kind = Kind::Integer { min: 1, max: 10_000 };
+const SECONDS: Kind = Kind::Integer { min: 1, max: 86_400 };
+const NAME: Kind = Kind::Checked {
+    what: "a worker's name",
+    rule: |text| WorkerName::new(text).map(drop).map_err(|error| error.to_string()),
+};
+const TAG: Kind =
+    Kind::Checked { what: "a tag", rule: |text| Tag::new(text).map(drop).map_err(|error| error.to_string()) };
+const TOKEN: Kind = Kind::Checked { what: "a text without spaces", rule: token };
+
+/// The token travels as header text.
+fn token(text: &str) -> Result<(), String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err("a token is letters, digits and signs, without spaces and line ends".to_owned())
+    }
+}
+
+/// Every key of `worker-config.yaml`.
+pub static SCHEMA: Schema = Schema {
+    keys: &[
+        Key::new("server_url", Kind::Text, "The server's address.").or("http://127.0.0.1:8080"),
+        Key::new("worker_token", TOKEN, "The same text as in the server's configuration.").required(),
+        Key::new("worker_name", NAME, "Unique among the server's workers; the host's name when left out."),
+        Key::new("max_concurrent", COUNT, "How many steps run at once.").or("4"),
+        Key::new(
+            "poll_interval_secs",
+            SECONDS,
+            "How often the server is asked for work when it does not hold the call open; normally it answers the moment there is work.",
+        )
+        .or("2"),
+        Key::new("workspace_cache_dir", Kind::Text, "Where revisions of workspaces are unpacked; workers may share it.")
+            .or(".stroem/workspace-cache"),
+        Key::new("tags", Kind::List(&TAG), "What the worker can do; a step runs only where all of its tags are.")
+            .or("[script]"),
+        Key::new("capabilities", Kind::List(&TAG), "More tags.").or("[]"),
+        Key::new("runner_image", Kind::Text, "The image of script steps in containers and pods."),
+        Key::new("docker", Kind::Section(&DOCKER), "Runs steps on a Docker engine."),
+        Key::new("kubernetes", Kind::Section(&KUBERNETES), "Runs steps as pods."),
+        Key::new("exclusive", Kind::Bool, "Takes only steps that ask for all of the worker's custom tags.").or("false"),
+        Key::new(
+            "state_dir",
+            Kind::Text,
+            "Logs and results that the server does not have yet, and files of running steps; `worker-state/<worker_name>` beside the cache when left out.",
+        ),
+        Key::new("pass_env", Kind::List(&Kind::Text), "Names of variables of the worker that every step gets.").or("[]"),
+        Key::new("drain_timeout_secs", SECONDS, "How long running steps may go on after SIGTERM.").or("60"),
+        Key::new("limits", Kind::Section(&LIMITS), "Limits.").or("{}"),
+    ],
+};
+
+static DOCKER: Schema = Schema {
+    keys: &[Key::new("host", Kind::Text, "The engine's address; `DOCKER_HOST` or the local socket when left out.")],
+};
+
+static KUBERNETES: Schema = Schema {
+    keys: &[
+        Key::new("namespace", Kind::Text, "Where pods are created.").or("default"),
+        Key::new("init_image", Kind::Text, "The image that downloads the workspace.").or("curlimages/curl:latest"),
+        Key::new("runner_startup_configmap", Kind::Text, "Holds scripts for `/etc/stroem/startup.d`."),
+    ],
+};
+
+static LIMITS: Schema = Schema {
+    keys: &[
+        Key::new("line", Kind::Size, "A longer log line is split.").or("256Ki"),
+        Key::new("output", Kind::Size, "A larger output of a step is refused.").or("4Mi"),
+        Key::new("log", Kind::Size, "Of a longer log of a step the middle is cut.").or("1Gi"),
+        Key::new("cache_size", Kind::Size, "Unused revisions above this are removed.").or("10Gi"),
+        Key::new("grace", Kind::Duration, "Between TERM and KILL.").or("10s"),
+    ],
+};

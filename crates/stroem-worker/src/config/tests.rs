@@ -1,0 +1,122 @@
+//! The seed page's snippets load; mistakes are named.
+
+use super::*;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<WorkerConfig, Vec<String>> {
+    let environment: Vec<_> = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    WorkerConfig::load(Source { file: "worker-config.yaml", text, environment: &environment }, "host-7")
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+const TOKEN: (&str, &str) = ("STROEM__WORKER_TOKEN", "t");
+
+fn tags(config: &WorkerConfig) -> String {
+    config.tags.queue_key()
+}
+
+#[test]
+fn the_docker_snippet_of_the_page_loads() {
+    let text = r#"
+tags:
+  - script
+  - docker
+docker: {}
+runner_image: "ghcr.io/fremvaerk/stroem-runner:latest"
+"#;
+    let config = load(text, &[TOKEN]).unwrap();
+    assert_eq!(tags(&config), "docker,script");
+    assert_eq!(config.docker, Some(DockerSection { host: None }));
+    assert_eq!(config.runner_image.as_deref(), Some("ghcr.io/fremvaerk/stroem-runner:latest"));
+    assert_eq!(config.missing_runner(RunnerKind::Docker), "this version of the worker has no docker runner yet");
+}
+
+#[test]
+fn the_kubernetes_snippet_of_the_page_loads() {
+    let text = "
+tags:
+  - script
+  - kubernetes
+kubernetes:
+  namespace: stroem-jobs
+  init_image: curlimages/curl:latest # optional, default
+";
+    let kubernetes = load(text, &[TOKEN]).unwrap().kubernetes.unwrap();
+    assert_eq!((kubernetes.namespace.as_str(), kubernetes.init_image.as_str()), ("stroem-jobs", "curlimages/curl:latest"));
+}
+
+#[test]
+fn the_full_snippet_of_the_page_loads() {
+    let text = r#"
+server_url: "http://stroem-server:8080"
+worker_token: "your-token"
+worker_name: "worker-1"
+max_concurrent: 4
+poll_interval_secs: 2
+workspace_cache_dir: /var/stroem/workspace-cache
+tags:
+  - script
+  - docker
+  - kubernetes
+runner_image: "ghcr.io/fremvaerk/stroem-runner:latest"
+docker: {}
+kubernetes:
+  namespace: stroem-jobs
+"#;
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.server_url, "http://stroem-server:8080");
+    assert_eq!(config.worker_token.expose(), "your-token");
+    assert_eq!(config.worker_name.as_str(), "worker-1");
+    assert_eq!(config.state_dir, PathBuf::from("/var/stroem/worker-state/worker-1"));
+    assert_eq!(tags(&config), "docker,kubernetes,script");
+}
+
+#[test]
+fn the_tags_snippet_of_the_page_loads() {
+    let text = "
+tags:
+  - script # can run local scripts
+  - docker # can run docker steps
+  - kubernetes # can run pod steps
+  - gpu # custom tag for GPU-enabled work
+";
+    let config = load(text, &[TOKEN]).unwrap();
+    assert_eq!(tags(&config), "docker,gpu,kubernetes,script");
+    let expected = "the worker's configuration has the tag `docker` but no `docker:` section";
+    assert_eq!(config.missing_runner(RunnerKind::Docker), expected);
+}
+
+#[test]
+fn without_a_file_variables_and_defaults_are_enough() {
+    let config = load("", &[TOKEN, ("STROEM__TAGS", "script,gpu"), ("STROEM__DOCKER__HOST", "tcp://dind:2375")]).unwrap();
+    assert_eq!(config.worker_name.as_str(), "host-7");
+    assert_eq!((config.max_concurrent, config.poll_interval_secs, config.drain_timeout_secs), (4, 2, 60));
+    assert_eq!(tags(&config), "gpu,script");
+    assert_eq!(config.docker.unwrap().host.as_deref(), Some("tcp://dind:2375"));
+    assert_eq!(config.limits.log, ByteSize(1 << 30));
+    assert_eq!(config.state_dir, PathBuf::from(".stroem/worker-state/host-7"));
+}
+
+#[test]
+fn capabilities_are_tags_and_named_variables_are_passed() {
+    let text = "capabilities: [gpu]\npass_env: [LANG_EXTRA, MISSING]";
+    let config = load(text, &[TOKEN, ("LANG_EXTRA", "x"), ("OTHER", "y")]).unwrap();
+    assert_eq!(tags(&config), "gpu,script");
+    assert_eq!(config.passed_env, BTreeMap::from([("LANG_EXTRA".to_owned(), "x".to_owned())]));
+}
+
+#[test]
+fn every_mistake_is_named() {
+    for (text, expected) in [
+        ("max_concurent: 3", "worker-config.yaml:1:1: unknown key `max_concurent` (did you mean `max_concurrent`?)"),
+        ("docker:\n  hots: a", "worker-config.yaml:2:3: unknown key `hots` in `docker` (did you mean `host`?)"),
+        ("max_concurrent: 0", "worker-config.yaml:1:17: `max_concurrent`: `0` is not a whole number from 1 to 10000"),
+        ("tags: script", "worker-config.yaml:1:7: `tags` must be a list, not a text (write `[script]`)"),
+        ("worker_name: 'a/b'", "worker-config.yaml:1:14: `worker_name`: `/` cannot be part of a worker name (letters, digits, `_`, `-`, `.` and spaces inside can)"),
+    ] {
+        assert_eq!(load(text, &[TOKEN]).unwrap_err(), [expected], "{text}");
+    }
+    let missing = "worker-config.yaml:1:1: `worker_token` is missing (write it here, or set STROEM__WORKER_TOKEN)";
+    assert_eq!(load("", &[]).unwrap_err(), [missing]);
+    assert!(load("", &[("STROEM__WORKER_TOKEN", "a b")]).unwrap_err()[0].contains("worker_token"));
+    assert!(load("tags: ['{{ input.tag }}']", &[TOKEN]).unwrap_err()[0].contains("cannot be a tag"));
+}
