@@ -1,0 +1,1 @@
+echo "OUTPUT:{\"arg\":\"$1\",\"sees\":\"$(cat data.txt)\"}"
