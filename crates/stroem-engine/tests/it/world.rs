@@ -32,12 +32,17 @@ pub(crate) struct World {
     pub(crate) leased: BTreeMap<u32, Fence>,
     pub(crate) killed: BTreeSet<u32>,
     pub(crate) rows_read: usize,
+    input: serde_json::Map<String, serde_json::Value>,
     fence: i64,
     now: i64,
 }
 
 impl World {
     pub(crate) fn new(plan: &Arc<Plan>) -> Self {
+        Self::with_input(plan, serde_json::Map::new())
+    }
+
+    pub(crate) fn with_input(plan: &Arc<Plan>, input: serde_json::Map<String, serde_json::Value>) -> Self {
         let job = JobRow {
             id: JobId::from_bytes([9; 16]),
             workspace: "w".parse().expect("a name"),
@@ -67,10 +72,11 @@ impl World {
             leased: BTreeMap::new(),
             killed: BTreeSet::new(),
             rows_read: 0,
+            input: input.clone(),
             fence: 0,
             now: 0,
         };
-        let mut batch = Batch::create(Arc::clone(plan), job, serde_json::Map::new(), Timestamp::from_micros(0));
+        let mut batch = Batch::create(Arc::clone(plan), job, input, Timestamp::from_micros(0));
         assert_eq!(batch.advance(), Progress::Done, "a new job needs no rows");
         world.write(batch.finish().changes);
         world.check();
@@ -103,7 +109,7 @@ impl World {
         };
         Loaded {
             job: self.job.clone(),
-            job_input: footprint.job_input.then(serde_json::Map::new),
+            job_input: footprint.job_input.then(|| self.input.clone()),
             steps: self.steps.values().filter(wanted).map(|row| (row.step, row.clone())).collect(),
             results: footprint.results.iter().map(result).collect(),
         }
