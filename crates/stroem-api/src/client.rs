@@ -13,12 +13,13 @@ use crate::{
     ApiError, ResponseBody, Transport, collect,
     control_plane::refused,
     public::{
-        CancelResponse, ExecuteRequest, ExecuteResponse, Explanation, Health, JobDetail, JobList, LogPage, Stats,
-        TaskDetail, TaskListItem, WorkerInfo, WorkspaceInfo,
+        CancelResponse, ExecuteRequest, ExecuteResponse, Explanation, Health, JobDetail, JobList, LogPage,
+        Stats, TaskDetail, TaskListItem, WorkerInfo, WorkspaceInfo,
     },
 };
 
-const SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'?').add(b'<').add(b'>');
+const SEGMENT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'?').add(b'<').add(b'>');
 const QUERY: &AsciiSet = &SEGMENT.add(b'&').add(b'+').add(b'=');
 
 /// Encodes a name for use as one segment of a path.
@@ -138,7 +139,12 @@ impl ApiClient {
     ///
     /// # Errors
     /// [`ApiError`]; `no_such_job`, `no_such_step`, `bad_cursor`.
-    pub async fn logs(&self, job: JobId, step: Option<&str>, cursor: Option<&str>) -> Result<LogPage, ApiError> {
+    pub async fn logs(
+        &self,
+        job: JobId,
+        step: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<LogPage, ApiError> {
         let path = match step {
             Some(step) => format!("/api/jobs/{job}/steps/{}/logs", encode_segment(step)),
             None => format!("/api/jobs/{job}/logs"),
@@ -151,7 +157,11 @@ impl ApiClient {
     ///
     /// # Errors
     /// [`ApiError`]; `no_such_job`.
-    pub async fn log_events(&self, job: JobId, last_event_id: Option<&str>) -> Result<ResponseBody, ApiError> {
+    pub async fn log_events(
+        &self,
+        job: JobId,
+        last_event_id: Option<&str>,
+    ) -> Result<ResponseBody, ApiError> {
         let mut request = self.request(Method::GET, &format!("/api/jobs/{job}/logs/events"), Bytes::new());
         if let Some(id) = last_event_id.and_then(|id| id.parse().ok()) {
             request.headers_mut().insert("last-event-id", id);
@@ -184,7 +194,12 @@ impl ApiClient {
         self.call(Method::GET, path, Bytes::new()).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ApiError> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, ApiError> {
         let response = self.transport.send(self.request(method, path, body)).await?;
         let status = response.status();
         let body = collect(response.into_body()).await?;
@@ -196,14 +211,17 @@ impl ApiClient {
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Request<Bytes> {
-        let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        request.body(body).expect("paths are made of encoded names and tokens are checked to be header text when read")
+        request
+            .body(body)
+            .expect("paths are made of encoded names and tokens are checked to be header text when read")
     }
 }
 

@@ -10,8 +10,8 @@ use stroem_core::{Revision, Secret, WorkspaceName};
 use crate::{
     ApiError, ErrorBody, ResponseBody, Transport, collect,
     worker::{
-        HeartbeatRequest, HeartbeatResponse, PollRequest, PollResponse, RegisterRequest, RegisterResponse, Report,
-        ReportResponse,
+        HeartbeatRequest, HeartbeatResponse, PollRequest, PollResponse, RegisterRequest, RegisterResponse,
+        Report, ReportResponse,
     },
 };
 

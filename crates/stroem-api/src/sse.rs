@@ -59,7 +59,8 @@ mod tests {
         for size in 1..text.len() {
             let mut decoder = SseDecoder::default();
             let events: Vec<_> = text.chunks(size).flat_map(|piece| decoder.push(piece)).collect();
-            let short: Vec<_> = events.iter().map(|e| (e.event.as_str(), e.id.as_str(), e.data.as_str())).collect();
+            let short: Vec<_> =
+                events.iter().map(|e| (e.event.as_str(), e.id.as_str(), e.data.as_str())).collect();
             assert_eq!(short, [("log", "3-1", "a\nb"), ("message", "", "c")], "pieces of {size}");
         }
     }

@@ -50,10 +50,7 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`] when the key file or the store cannot be read.
-    pub async fn start(
-        options: AppOptions,
-        store: SharedStore,
-    ) -> Result<Self, AppError> {
+    pub async fn start(options: AppOptions, store: SharedStore) -> Result<Self, AppError> {
         let vault = Vault::open(&options.data_dir.join("secret.key"), Arc::clone(&options.clock))?;
         let blobs = BlobStore::local(&options.data_dir.join("blobs"))
             .map_err(|error| AppError::Disk { what: "blob store".to_owned(), message: error.to_string() })?;
@@ -63,7 +60,8 @@ impl App {
         let dispatch = Dispatch::new();
         dispatch.know(store.queue_keys().await?);
         let publish = {
-            let (hub, timers, seals, dispatch) = (hub.clone(), timers.clone(), seals.clone(), dispatch.clone());
+            let (hub, timers, seals, dispatch) =
+                (hub.clone(), timers.clone(), seals.clone(), dispatch.clone());
             Arc::new(move |effects: Vec<Effect>| {
                 for effect in effects {
                     match effect {
@@ -87,7 +85,18 @@ impl App {
         let heartbeats = Heartbeats::load(store.workers().await?, started_at);
         let workspaces = Workspaces::new(sources);
         let inner = Inner {
-            options, store, blobs, workspaces, vault, mailboxes, dispatch, heartbeats, hub, timers, seals, tasks,
+            options,
+            store,
+            blobs,
+            workspaces,
+            vault,
+            mailboxes,
+            dispatch,
+            heartbeats,
+            hub,
+            timers,
+            seals,
+            tasks,
             started_at,
         };
         let app = Self { inner: Arc::new(inner) };
@@ -125,7 +134,10 @@ impl App {
     pub async fn workspaces(&self) -> Vec<WorkspaceView> {
         let mut views = Vec::new();
         for name in self.inner.workspaces.names() {
-            views.push(WorkspaceView { name: name.clone(), loaded: self.inner.workspaces.refresh(name.as_str()).await });
+            views.push(WorkspaceView {
+                name: name.clone(),
+                loaded: self.inner.workspaces.refresh(name.as_str()).await,
+            });
         }
         views
     }
@@ -163,7 +175,6 @@ impl App {
     pub async fn counts(&self) -> Result<JobCounts, AppError> {
         Ok(self.inner.store.counts().await?)
     }
-
 }
 
 fn open_sources(options: &AppOptions) -> Result<BTreeMap<WorkspaceName, Arc<dyn WorkspaceSource>>, AppError> {
@@ -171,6 +182,7 @@ fn open_sources(options: &AppOptions) -> Result<BTreeMap<WorkspaceName, Arc<dyn 
     for (name, path) in &options.workspaces {
         let mut folder = FolderOptions::new(path, options.data_dir.join("tarballs").join(name.as_str()));
         folder.exclude.push(options.data_dir.clone());
+        folder.exclude.extend(options.exclude.iter().cloned());
         let source = FolderSource::open(folder).map_err(|error| AppError::WorkspaceUnreadable {
             workspace: name.to_string(),
             message: error.to_string(),

@@ -34,7 +34,9 @@ impl App {
             Err(error @ AppError::Store(StoreError::Unavailable(_))) => Err(error),
             Err(error) => {
                 let outcome = match &error {
-                    AppError::Store(StoreError::Corrupt(message)) => Outcome::InvalidInput { message: message.clone() },
+                    AppError::Store(StoreError::Corrupt(message)) => {
+                        Outcome::InvalidInput { message: message.clone() }
+                    }
                     other => Outcome::RunnerError { message: other.to_string() },
                 };
                 self.end_unrendered(lease, outcome).await?;
@@ -51,7 +53,8 @@ impl App {
         let row = loaded.steps.get(&step).filter(|row| row.fence == Some(lease.fence));
         let Some(ready_at) = row.and_then(|row| row.ready_at) else { return Ok(None) };
         let workspace = inner.workspaces.at(&loaded.job.workspace, &loaded.job.revision).await?;
-        let input = inner.vault.open_input(&plan, loaded.job_input.as_ref().unwrap_or(&serde_json::Map::new()))?;
+        let input =
+            inner.vault.open_input(&plan, loaded.job_input.as_ref().unwrap_or(&serde_json::Map::new()))?;
         let scope = Scope {
             plan: &plan,
             job_input: &input,

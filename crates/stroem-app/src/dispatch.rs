@@ -73,7 +73,10 @@ const RUNNER_TAGS: [&str; 4] = ["script", "docker", "kubernetes", "agent"];
 /// Whether a worker may claim from a queue.
 pub(crate) fn may_claim(worker_tags: &TagSet, exclusive: bool, key: &TagSet) -> bool {
     worker_tags.covers(key)
-        && (!exclusive || worker_tags.iter().all(|tag| RUNNER_TAGS.contains(&tag.as_str()) || key.contains(tag.as_str())))
+        && (!exclusive
+            || worker_tags
+                .iter()
+                .all(|tag| RUNNER_TAGS.contains(&tag.as_str()) || key.contains(tag.as_str())))
 }
 
 impl Dispatch {
@@ -212,7 +215,8 @@ impl App {
                 Some(_) => {}
             }
         }
-        let unheard = leases.iter().filter(|lease| !wish.held.contains(&lease.lease)).map(|lease| lease.lease);
+        let unheard =
+            leases.iter().filter(|lease| !wish.held.contains(&lease.lease)).map(|lease| lease.lease);
         let mut fresh: Vec<LeaseKey> = unheard.collect();
         // Claims whose reply was lost use up slots that the worker believes to be free.
         let free_slots = wish.free_slots.saturating_sub(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
@@ -225,8 +229,11 @@ impl App {
 
     async fn claim(&self, worker: &WorkerRow, free_slots: u32) -> Result<Vec<LeaseKey>, AppError> {
         let dispatch = &self.inner.dispatch;
-        let keys: Vec<TagSet> =
-            dispatch.keys().into_iter().filter(|key| may_claim(&worker.tags, worker.exclusive, key)).collect();
+        let keys: Vec<TagSet> = dispatch
+            .keys()
+            .into_iter()
+            .filter(|key| may_claim(&worker.tags, worker.exclusive, key))
+            .collect();
         if free_slots == 0 || keys.is_empty() {
             return Ok(Vec::new());
         }

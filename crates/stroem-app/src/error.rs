@@ -57,7 +57,9 @@ pub enum AppError {
     #[error("the job is already {0}")]
     JobEnded(JobStatus),
     /// Not a log cursor.
-    #[error("`{0}` is not a log cursor: use the `next_cursor` of an earlier answer, or none for the beginning")]
+    #[error(
+        "`{0}` is not a log cursor: use the `next_cursor` of an earlier answer, or none for the beginning"
+    )]
     BadCursor(String),
     /// Not a known worker.
     #[error("there is no such worker")]
@@ -72,7 +74,9 @@ pub enum AppError {
     #[error("a worker named `{0}` is already connected: give each worker its own `worker_name`")]
     WorkerNameTaken(String),
     /// The worker speaks a protocol that the server does not.
-    #[error("the worker speaks protocol {worker}, this server {server} and the one before: use builds of the same or the next version")]
+    #[error(
+        "the worker speaks protocol {worker}, this server {server} and the one before: use builds of the same or the next version"
+    )]
     Protocol {
         /// The worker's.
         worker: u32,

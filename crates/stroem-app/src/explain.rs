@@ -70,7 +70,12 @@ impl App {
         Ok(explanation)
     }
 
-    async fn waits_for(&self, job: JobId, plan: &Plan, step: u32) -> Result<Vec<(String, StepStatus)>, AppError> {
+    async fn waits_for(
+        &self,
+        job: JobId,
+        plan: &Plan,
+        step: u32,
+    ) -> Result<Vec<(String, StepStatus)>, AppError> {
         let steps = plan.step(step).depends_on.iter().copied().collect();
         let footprint = stroem_engine::Footprint { steps, ..stroem_engine::Footprint::default() };
         let loaded = self.inner.store.load(job, &footprint).await?;
@@ -78,7 +83,12 @@ impl App {
         Ok(open.map(|row| (plan.step(row.step).name.to_string(), row.status)).collect())
     }
 
-    async fn explain_ready(&self, job: JobId, step: &StepView, out: &mut Explanation) -> Result<(), AppError> {
+    async fn explain_ready(
+        &self,
+        job: JobId,
+        step: &StepView,
+        out: &mut Explanation,
+    ) -> Result<(), AppError> {
         let workers = self.workers().await?;
         let active = workers.iter().filter(|worker| worker.row.gone_at.is_none());
         out.workers = active.clone().map(|worker| explain_worker(worker, &out.required_tags)).collect();
@@ -88,7 +98,8 @@ impl App {
         });
         if takers.next().is_some() {
             let ahead = out.ahead.unwrap_or(0);
-            out.summary = format!("waits for a free slot of a worker with its tags; {ahead} step(s) are ahead of it");
+            out.summary =
+                format!("waits for a free slot of a worker with its tags; {ahead} step(s) are ahead of it");
             return Ok(());
         }
         let ready_at = step.row.ready_at.unwrap_or(self.inner.started_at).max(self.inner.started_at);
@@ -105,7 +116,8 @@ impl App {
 
 fn explain_worker(worker: &WorkerView, required: &TagSet) -> ExplainedWorker {
     let running = u32::try_from(worker.leases.len()).unwrap_or(u32::MAX);
-    let missing: Vec<String> = worker.row.tags.missing(required).into_iter().map(ToString::to_string).collect();
+    let missing: Vec<String> =
+        worker.row.tags.missing(required).into_iter().map(ToString::to_string).collect();
     let withdrawn = worker.row.withdrawn.iter().find(|(tag, _)| missing.contains(tag));
     let remark = if worker.row.draining {
         Some("drains".to_owned())

@@ -61,7 +61,8 @@ impl App {
             error: None,
         };
         let batch = Batch::create(Arc::clone(plan), job, input.clone(), now);
-        let new = NewJob { batch, job: id, input, plan_json: Arc::clone(&stored.json), plan_hash: stored.hash };
+        let new =
+            NewJob { batch, job: id, input, plan_json: Arc::clone(&stored.json), plan_hash: stored.hash };
         inner.mailboxes.remember(id, plan);
         let committed = inner.store.create(new).await?;
         inner.mailboxes.publish(committed.result.effects);
@@ -73,7 +74,8 @@ impl App {
     /// # Errors
     /// [`AppError::NoSuchJob`]; [`AppError::JobEnded`] when it has ended or is being stopped already.
     pub async fn cancel(&self, job: JobId) -> Result<(), AppError> {
-        let answers = self.inner.mailboxes.send(job, vec![Event::CancelRequested]).await.map_err(no_such_job)?;
+        let answers =
+            self.inner.mailboxes.send(job, vec![Event::CancelRequested]).await.map_err(no_such_job)?;
         match answers.into_iter().next() {
             Some(Ok(_)) => Ok(()),
             Some(Err(IllegalEvent::JobEnded { status })) => Err(AppError::JobEnded(status)),

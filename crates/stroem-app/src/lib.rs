@@ -30,14 +30,14 @@ pub use claims::ClaimedStep;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::{PollAnswer, PollWish};
 pub use error::AppError;
-pub use explain::{Explanation, ExplainedWorker};
+pub use explain::{ExplainedWorker, Explanation};
 pub use hub::JobSubscription;
 pub use jobs::{JobView, shown_status};
 pub use logs::{LogEntry, LogPage, LogQuery};
 pub use options::AppOptions;
 pub use reports::{ChunkIn, ReportIn, ReportOut, Verdict};
 pub use vault::Vault;
-pub use workers::{Registered, RegisterWish, WorkerView};
+pub use workers::{RegisterWish, Registered, WorkerView};
 pub use workspaces::{LoadedWorkspace, WorkspaceView};
 
 // What the use cases take and give, so that a caller needs no port of its own.

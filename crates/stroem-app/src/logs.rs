@@ -119,7 +119,8 @@ impl App {
     }
 
     async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
-        let range = ChunkRange { job: query.job, step: query.step, from_chunk_no: from, limit: CHUNKS_PER_READ };
+        let range =
+            ChunkRange { job: query.job, step: query.step, from_chunk_no: from, limit: CHUNKS_PER_READ };
         let stored = self.inner.store.chunks(range).await?;
         if stored.is_empty()
             && let Some(sealed) = self.inner.store.sealed(query.job).await?
@@ -138,7 +139,12 @@ impl App {
             .collect())
     }
 
-    async fn sealed_chunks(&self, sealed: &SealedLog, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
+    async fn sealed_chunks(
+        &self,
+        sealed: &SealedLog,
+        query: LogQuery,
+        from: u64,
+    ) -> Result<Vec<Chunk>, AppError> {
         let index = self.seal_index(sealed).await?;
         let key = blob_key(&sealed.blob_key)?;
         let wanted = index
@@ -180,8 +186,9 @@ impl App {
 }
 
 fn take_lines(page: &mut LogPage, chunk: &Chunk) -> Result<(), AppError> {
-    let lines = decode(&chunk.payload)
-        .map_err(|error| AppError::Store(StoreError::Corrupt(format!("log chunk {}: {error}", chunk.chunk_no))))?;
+    let lines = decode(&chunk.payload).map_err(|error| {
+        AppError::Store(StoreError::Corrupt(format!("log chunk {}: {error}", chunk.chunk_no)))
+    })?;
     let skip = if page.next.chunk == chunk.chunk_no { page.next.line as usize } else { 0 };
     let entries = lines.into_iter().skip(skip);
     page.entries.extend(entries.map(|line| LogEntry { step: chunk.step, attempt: chunk.attempt, line }));

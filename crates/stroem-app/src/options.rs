@@ -15,6 +15,8 @@ pub struct AppOptions {
     pub data_dir: PathBuf,
     /// The folder of each workspace.
     pub workspaces: BTreeMap<WorkspaceName, PathBuf>,
+    /// Folders that belong to no workspace although they lie in one, besides the data directory.
+    pub exclude: Vec<PathBuf>,
     /// After how long without a sign of life a worker is judged lost.
     pub heartbeat_timeout: Duration,
     /// How often workers send one.
@@ -31,11 +33,16 @@ pub struct AppOptions {
 
 impl AppOptions {
     /// Defaults with this token, data directory and workspaces.
-    pub fn new(worker_token: Secret, data_dir: PathBuf, workspaces: BTreeMap<WorkspaceName, PathBuf>) -> Self {
+    pub fn new(
+        worker_token: Secret,
+        data_dir: PathBuf,
+        workspaces: BTreeMap<WorkspaceName, PathBuf>,
+    ) -> Self {
         Self {
             worker_token,
             data_dir,
             workspaces,
+            exclude: Vec::new(),
             heartbeat_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(10),
             sweep_interval: Duration::from_secs(1),

@@ -1,6 +1,6 @@
 //! What workers report: log chunks are stored first, then what happened to attempts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -103,8 +103,12 @@ impl App {
                 .into_iter()
                 .map(|answer| match answer {
                     Ok(_) => Verdict::Applied,
-                    Err(IllegalEvent::LeaseLost { .. } | IllegalEvent::NoSuchStep { .. }) => Verdict::LeaseLost,
-                    Err(IllegalEvent::JobEnded { .. } | IllegalEvent::WrongStatus { .. }) => Verdict::LeaseLost,
+                    Err(IllegalEvent::LeaseLost { .. } | IllegalEvent::NoSuchStep { .. }) => {
+                        Verdict::LeaseLost
+                    }
+                    Err(IllegalEvent::JobEnded { .. } | IllegalEvent::WrongStatus { .. }) => {
+                        Verdict::LeaseLost
+                    }
                 })
                 .collect(),
             Err(StoreError::NoSuchJob) => vec![Verdict::LeaseLost; indexes.len()],
@@ -122,8 +126,8 @@ impl App {
         }
         let mut known: HashMap<LeaseKey, bool> = HashMap::new();
         for chunk in &chunks {
-            if !known.contains_key(&chunk.lease) {
-                known.insert(chunk.lease, self.inner.store.is_attempt_of(chunk.lease).await?);
+            if let Entry::Vacant(entry) = known.entry(chunk.lease) {
+                entry.insert(self.inner.store.is_attempt_of(chunk.lease).await?);
             }
         }
         let (mut accepted, mut leases) = (Vec::new(), HashMap::new());
@@ -133,7 +137,8 @@ impl App {
                 accepted.push(chunk);
             }
         }
-        let outcomes = if accepted.is_empty() { Vec::new() } else { self.inner.store.append(accepted).await? };
+        let outcomes =
+            if accepted.is_empty() { Vec::new() } else { self.inner.store.append(accepted).await? };
         let mut answers: Vec<(LeaseKey, Option<u64>)> = Vec::new();
         for outcome in outcomes {
             if outcome.last_chunk_no.is_some() {

@@ -38,7 +38,8 @@ pub(crate) async fn serve(app: App) {
 }
 
 async fn seal_what_is_due(app: &App) -> Result<usize, AppError> {
-    let before = app.now().as_micros() - i64::try_from(app.inner.options.seal_after.as_micros()).unwrap_or(i64::MAX);
+    let before =
+        app.now().as_micros() - i64::try_from(app.inner.options.seal_after.as_micros()).unwrap_or(i64::MAX);
     let before = stroem_core::Timestamp::from_micros(before);
     let mut sealed = 0;
     for job in app.inner.store.unsealed(before, JOBS_AT_ONCE).await? {
@@ -55,7 +56,8 @@ impl App {
     /// Seals one job's log. After a crash at any point it is done again with the same result.
     async fn seal(&self, job: JobId) -> Result<(), AppError> {
         let file = tempfile_for(job)?;
-        let mut writer = SealWriter::new(BufWriter::new(file.reopen().map_err(unreadable)?)).map_err(unreadable)?;
+        let mut writer =
+            SealWriter::new(BufWriter::new(file.reopen().map_err(unreadable)?)).map_err(unreadable)?;
         let mut next = 0;
         loop {
             let range = ChunkRange { job, step: None, from_chunk_no: next, limit: CHUNKS_AT_ONCE };

@@ -1,10 +1,6 @@
 //! Encrypts inputs with `secret: true` before they are stored, with a key that lies in a file beside the data.
 
-use std::{
-    io::Write,
-    path::Path,
-    sync::Arc,
-};
+use std::{io::Write, path::Path, sync::Arc};
 
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
 use serde_json::{Map, Value, json};
@@ -32,7 +28,8 @@ impl Vault {
     /// # Errors
     /// [`AppError::Disk`] when the file cannot be read or made, or does not hold a key.
     pub fn open(key_file: &Path, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let error = |message: String| AppError::Disk { what: format!("key file {}", key_file.display()), message };
+        let error =
+            |message: String| AppError::Disk { what: format!("key file {}", key_file.display()), message };
         let key = match std::fs::read_to_string(key_file) {
             Ok(text) => Zeroizing::new(hex::decode(text.trim()).map_err(|e| error(e.to_string()))?),
             Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
@@ -42,8 +39,8 @@ impl Vault {
             }
             Err(other) => return Err(error(other.to_string())),
         };
-        let cipher =
-            XChaCha20Poly1305::new_from_slice(&key).map_err(|_| error("it does not hold 64 hexadecimal digits".into()))?;
+        let cipher = XChaCha20Poly1305::new_from_slice(&key)
+            .map_err(|_| error("it does not hold 64 hexadecimal digits".into()))?;
         Ok(Self { cipher, clock })
     }
 
@@ -53,13 +50,18 @@ impl Vault {
             let text = Zeroizing::new(value.to_string());
             let random = self.clock.random();
             let nonce = XNonce::try_from(&random[..NONCE_BYTES]).expect("32 bytes hold a nonce");
-            let sealed = self.cipher.encrypt(&nonce, text.as_bytes()).expect("encryption of short text works");
+            let sealed =
+                self.cipher.encrypt(&nonce, text.as_bytes()).expect("encryption of short text works");
             json!({ MARK: format!("{}{}", hex::encode(&random[..NONCE_BYTES]), hex::encode(sealed)) })
         })
     }
 
     /// A stored input as steps use it.
-    pub(crate) fn open_input(&self, plan: &Plan, input: &Map<String, Value>) -> Result<Map<String, Value>, AppError> {
+    pub(crate) fn open_input(
+        &self,
+        plan: &Plan,
+        input: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, AppError> {
         let mut failed = false;
         let opened = each_secret(plan, input, |value| {
             self.open_value(value).unwrap_or_else(|| {
@@ -68,7 +70,9 @@ impl Vault {
             })
         });
         if failed {
-            let message = "a stored secret cannot be opened: the key file is another one than at its creation".to_owned();
+            let message =
+                "a stored secret cannot be opened: the key file is another one than at its creation"
+                    .to_owned();
             return Err(AppError::Disk { what: "secret input".to_owned(), message });
         }
         Ok(opened)

@@ -87,7 +87,9 @@ impl App {
         };
         let worker = match inner.store.register(registration).await? {
             RegisterOutcome::Registered(worker) => worker,
-            RegisterOutcome::NameTaken { .. } => return Err(AppError::WorkerNameTaken(wish.name.to_string())),
+            RegisterOutcome::NameTaken { .. } => {
+                return Err(AppError::WorkerNameTaken(wish.name.to_string()));
+            }
         };
         let row = self.session(session_token.expose()).await?;
         tracing::info!(worker.id = %worker, worker.name = %wish.name, "worker registered");
@@ -97,7 +99,11 @@ impl App {
     }
 
     /// Ends the leases that a worker lost, and names those of `surviving` that are over.
-    async fn settle_leases(&self, worker: WorkerId, surviving: &[LeaseKey]) -> Result<Vec<LeaseKey>, AppError> {
+    async fn settle_leases(
+        &self,
+        worker: WorkerId,
+        surviving: &[LeaseKey],
+    ) -> Result<Vec<LeaseKey>, AppError> {
         let leases = self.inner.store.leases(worker).await?;
         let gone = leases.iter().filter(|lease| !surviving.contains(&lease.lease)).map(|lease| lease.lease);
         self.lose(gone.collect()).await?;

@@ -48,8 +48,10 @@ pub(crate) struct Workspaces {
 
 impl LoadedWorkspace {
     fn new(revision: Revision, files: &[WorkflowFile]) -> Self {
-        let files: Vec<SourceFile> =
-            files.iter().map(|file| SourceFile { path: file.path.clone(), text: file.text.to_string() }).collect();
+        let files: Vec<SourceFile> = files
+            .iter()
+            .map(|file| SourceFile { path: file.path.clone(), text: file.text.to_string() })
+            .collect();
         Self { revision, model: stroem_workflow::load(&files), plans: Mutex::default() }
     }
 
@@ -61,7 +63,10 @@ impl LoadedWorkspace {
         let plan = self.model.plan(task).map_err(|error| AppError::from_plan(workspace, error))?;
         let (json, hash) = plan.to_stored();
         let stored = Arc::new(StoredPlan { plan: Arc::new(plan), json: json.into(), hash });
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(task.to_owned(), Arc::clone(&stored));
+        self.plans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(task.to_owned(), Arc::clone(&stored));
         Ok(stored)
     }
 
@@ -72,7 +77,13 @@ impl LoadedWorkspace {
         };
         match self.model.plan(task) {
             Err(stroem_workflow::PlanError::Broken { diagnostics, .. }) => diagnostics,
-            _ => self.model.diagnostics.iter().filter(|diagnostic| diagnostic.file == entry.file).cloned().collect(),
+            _ => self
+                .model
+                .diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.file == entry.file)
+                .cloned()
+                .collect(),
         }
     }
 }
@@ -86,7 +97,10 @@ impl Workspaces {
         self.sources.keys()
     }
 
-    pub(crate) fn source(&self, workspace: &str) -> Result<(&WorkspaceName, &Arc<dyn WorkspaceSource>), AppError> {
+    pub(crate) fn source(
+        &self,
+        workspace: &str,
+    ) -> Result<(&WorkspaceName, &Arc<dyn WorkspaceSource>), AppError> {
         self.sources.get_key_value(workspace).ok_or_else(|| AppError::NoSuchWorkspace(workspace.to_owned()))
     }
 
@@ -122,8 +136,10 @@ impl Workspaces {
         }
         let tarball = self.tarball(workspace.as_str(), revision)?;
         let files = tokio::task::spawn_blocking(move || stroem_source::workflow_files_of(&tarball));
-        let files = files.await.map_err(|error| error.to_string()).and_then(|files| files.map_err(|e| e.to_string()));
-        let files = files.map_err(|message| AppError::WorkspaceUnreadable { workspace: workspace.to_string(), message })?;
+        let files =
+            files.await.map_err(|error| error.to_string()).and_then(|files| files.map_err(|e| e.to_string()));
+        let files = files
+            .map_err(|message| AppError::WorkspaceUnreadable { workspace: workspace.to_string(), message })?;
         let loaded = Arc::new(LoadedWorkspace::new(revision.clone(), &files));
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::clone(&loaded));
         Ok(loaded)

@@ -56,7 +56,9 @@ impl Failure {
             Self::Usage { .. } => Exit::Usage,
             Self::Api(ApiError::Transport(_)) => Exit::Unreachable,
             Self::Api(ApiError::Refused { status, .. }) if *status < 500 => Exit::Refused,
-            Self::Api(ApiError::Refused { .. } | ApiError::Unreadable { .. }) | Self::Internal { .. } => Exit::Internal,
+            Self::Api(ApiError::Refused { .. } | ApiError::Unreadable { .. }) | Self::Internal { .. } => {
+                Exit::Internal
+            }
             Self::Environment { .. } | Self::Output(_) => Exit::Environment,
         }
     }

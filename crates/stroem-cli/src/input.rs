@@ -22,7 +22,8 @@ impl JobInput {
         let (text, place) = if argument == "-" {
             (standard_input()?, "the standard input".to_owned())
         } else if let Some(file) = argument.strip_prefix('@') {
-            let text = std::fs::read_to_string(file).map_err(|error| Failure::unreadable(Path::new(file), &error))?;
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Failure::unreadable(Path::new(file), &error))?;
             (text, file.to_owned())
         } else {
             (argument.clone(), "--input".to_owned())
@@ -43,7 +44,9 @@ fn standard_input() -> Result<String, Failure> {
 fn parse(text: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(text) {
         Ok(Value::Object(input)) => Ok(input),
-        Ok(other) => Err(format!("is {}, not a JSON object: write for example '{{\"name\": \"Ada\"}}'", kind(&other))),
+        Ok(other) => {
+            Err(format!("is {}, not a JSON object: write for example '{{\"name\": \"Ada\"}}'", kind(&other)))
+        }
         Err(error) => Err(format!("is not JSON ({error}): write for example '{{\"name\": \"Ada\"}}'")),
     }
 }

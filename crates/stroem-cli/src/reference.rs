@@ -26,8 +26,13 @@ pub(crate) fn cli() -> String {
             .map(|argument| {
                 let spelling = argument.to_string().replace('|', "\\|");
                 let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-                let default: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-                let default = if default.is_empty() { String::new() } else { format!(" (default `{}`)", default.join(" ")) };
+                let default: Vec<_> =
+                    argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+                let default = if default.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (default `{}`)", default.join(" "))
+                };
                 format!("| `{spelling}` | {help}{default} |")
             })
             .collect();

@@ -22,7 +22,8 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn client(&self) -> Result<ApiClient, Failure> {
-        let transport = HttpTransport::new(&self.server).map_err(|error| Failure::usage(error.to_string()))?;
+        let transport =
+            HttpTransport::new(&self.server).map_err(|error| Failure::usage(error.to_string()))?;
         Ok(ApiClient::new(Arc::new(transport), self.token.clone()))
     }
 }

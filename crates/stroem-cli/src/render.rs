@@ -12,7 +12,13 @@ pub(crate) fn job_table(list: &JobList) -> String {
         .iter()
         .map(|job| {
             let took = took(job.started_at, job.completed_at);
-            vec![job.job_id.to_string(), job.status.to_string(), job.task_name.clone(), short(job.created_at), took]
+            vec![
+                job.job_id.to_string(),
+                job.status.to_string(),
+                job.task_name.clone(),
+                short(job.created_at),
+                took,
+            ]
         })
         .collect();
     let mut text = table(&["JOB", "STATUS", "TASK", "CREATED", "TOOK"], &rows);
@@ -91,7 +97,11 @@ fn took(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     match (from, to) {
         (Some(from), Some(to)) => {
             let took = to.since(from);
-            if took.as_secs() >= 10 { format!("{}s", took.as_secs()) } else { format!("{:.2}s", took.as_secs_f64()) }
+            if took.as_secs() >= 10 {
+                format!("{}s", took.as_secs())
+            } else {
+                format!("{:.2}s", took.as_secs_f64())
+            }
         }
         _ => String::new(),
     }
@@ -102,11 +112,14 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let all = || std::iter::once(&head).filter(|head| !head.is_empty()).chain(rows);
     let columns = all().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|column| all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in all() {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _infallible = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     text

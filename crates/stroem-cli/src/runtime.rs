@@ -12,7 +12,8 @@ pub(crate) fn asking<T>(work: impl Future<Output = Result<T, Failure>>) -> Resul
 
 /// Runs what is a server or a worker.
 pub(crate) fn serving<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    build(tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(32))?.block_on(work)
+    build(tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(32))?
+        .block_on(work)
 }
 
 fn build(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stroem_core::{AttemptNumber, Fence, HumanDuration, JobId, JobStatus, LeaseKey, Outcome, TagSet, Timestamp, WorkerId};
+use stroem_core::{
+    AttemptNumber, Fence, HumanDuration, JobId, JobStatus, LeaseKey, Outcome, TagSet, Timestamp, WorkerId,
+};
 
 use crate::rows::{JobRow, QueueRow, StepRow};
 

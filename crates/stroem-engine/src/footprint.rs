@@ -57,7 +57,8 @@ pub fn footprint(plan: &Plan, event: &Event) -> Footprint {
             for step in known(plan, *step) {
                 let step = plan.step(step);
                 footprint.results.extend(&step.references);
-                footprint.job_input = step.when.is_some() || !step.input.is_empty() || !step.action.input.is_empty();
+                footprint.job_input =
+                    step.when.is_some() || !step.input.is_empty() || !step.action.input.is_empty();
             }
             footprint
         }

@@ -80,8 +80,12 @@ fn step_place(whole: WholeJob<'_>, row: &StepRow) -> Result<(), Violation> {
     rule("ready if and only if queued", queued == (row.status == StepStatus::Ready), || format!("{row:?}"))?;
     let leased = whole.leased.get(&row.step).copied();
     let running = row.status == StepStatus::Running;
-    rule("running if and only if leased", leased.is_some() == running, || format!("{row:?}, lease {leased:?}"))?;
-    rule("the lease has the step's fence", leased.is_none() || leased == row.fence, || format!("{row:?}, {leased:?}"))?;
+    rule("running if and only if leased", leased.is_some() == running, || {
+        format!("{row:?}, lease {leased:?}")
+    })?;
+    rule("the lease has the step's fence", leased.is_none() || leased == row.fence, || {
+        format!("{row:?}, {leased:?}")
+    })?;
     let early = row.unmet_deps > 0 && !matches!(row.status, StepStatus::Pending | StepStatus::Cancelled);
     rule("nothing starts before its dependencies ended", !early, || format!("{row:?}"))?;
     let stuck = row.unmet_deps == 0 && row.status == StepStatus::Pending;
@@ -100,18 +104,25 @@ fn job_counters(whole: WholeJob<'_>) -> Result<(), Violation> {
         count(&|row| row.status == StepStatus::Skipped),
     );
     let kept = (whole.job.open_steps, whole.job.failed_steps, whole.job.skipped_steps);
-    rule("job counters are exact", counted == kept, || format!("(open, failed, skipped) is {kept:?}, counted {counted:?}"))
+    rule("job counters are exact", counted == kept, || {
+        format!("(open, failed, skipped) is {kept:?}, counted {counted:?}")
+    })
 }
 
 /// A job is terminal exactly when all of its steps are, and a stopped job has nothing left that could start.
 fn job_state(whole: WholeJob<'_>) -> Result<(), Violation> {
     let job = whole.job;
     let through = job.open_steps == 0;
-    rule("terminal if and only if all steps are", job.status.is_terminal() == through, || format!("{job:?}"))?;
-    rule("completed_at if and only if terminal", job.completed_at.is_some() == through, || format!("{job:?}"))?;
-    let waiting = whole.steps.values().any(|row| {
-        matches!(row.status, StepStatus::Pending | StepStatus::Ready | StepStatus::Suspended)
-    });
+    rule("terminal if and only if all steps are", job.status.is_terminal() == through, || {
+        format!("{job:?}")
+    })?;
+    rule("completed_at if and only if terminal", job.completed_at.is_some() == through, || {
+        format!("{job:?}")
+    })?;
+    let waiting = whole
+        .steps
+        .values()
+        .any(|row| matches!(row.status, StepStatus::Pending | StepStatus::Ready | StepStatus::Suspended));
     rule("a stopped job starts nothing", job.stop.is_none() || !waiting, || format!("{job:?}"))?;
     let stopped = matches!(job.stop, Some(JobStop::Cancelled | JobStop::TimedOut));
     rule("the stop has its time", job.stop_requested_at.is_some() == stopped, || format!("{job:?}"))

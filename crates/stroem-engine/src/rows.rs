@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stroem_core::{
-    AttemptNumber, Fence, JobId, JobStatus, Outcome, Revision, StepStatus, TagSet, TaskName, Timestamp, WorkerId,
-    WorkspaceName,
+    AttemptNumber, Fence, JobId, JobStatus, Outcome, Revision, StepStatus, TagSet, TaskName, Timestamp,
+    WorkerId, WorkspaceName,
 };
 use stroem_workflow::{PlanHash, StepResult};
 

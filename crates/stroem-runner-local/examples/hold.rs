@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use stroem_core::{
-    AttemptKey, AttemptNumber, Fence, HumanDuration, JobId, Language, LeaseKey, Resources, RunnerKind, ScriptBody,
-    ScriptSpec, StepRun, StepSpec,
+    AttemptKey, AttemptNumber, Fence, HumanDuration, JobId, Language, LeaseKey, Resources, RunnerKind,
+    ScriptBody, ScriptSpec, StepRun, StepSpec,
 };
 use stroem_runner::{RunRequest, Runner, StepIdentity};
 use stroem_runner_local::{LocalRunner, LocalRunnerOptions, keeper};
@@ -17,7 +17,8 @@ fn main() {
     let text = arguments.next().expect("a script");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     stroem_runner_local::become_subreaper().expect("Linux");
-    let options = LocalRunnerOptions { path: "/usr/bin:/bin".to_owned(), lang: "C".to_owned(), keeper: Some(keeper) };
+    let options =
+        LocalRunnerOptions { path: "/usr/bin:/bin".to_owned(), lang: "C".to_owned(), keeper: Some(keeper) };
     let script = ScriptSpec {
         runner: RunnerKind::Local,
         language: Language::Shell,

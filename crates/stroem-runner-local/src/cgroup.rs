@@ -52,7 +52,10 @@ impl Hierarchy {
             own_groups.lines().find_map(|line| {
                 let mut parts = line.splitn(3, ':');
                 let (_, names, path) = (parts.next()?, parts.next()?, parts.next()?);
-                names.split(',').any(|name| name == controller).then(|| path.trim_start_matches('/').to_owned())
+                names
+                    .split(',')
+                    .any(|name| name == controller)
+                    .then(|| path.trim_start_matches('/').to_owned())
             })
         };
         let v1 = |controller: &str, files: &'static Files| {
@@ -62,12 +65,17 @@ impl Hierarchy {
         let v2 = || {
             let base = mounts.join(below("")?);
             let delegated = fs::read_to_string(base.join("cgroup.subtree_control")).ok()?;
-            delegated.split_whitespace().any(|name| name == "memory").then_some(Controller { base, files: &V2_MEMORY })
+            delegated
+                .split_whitespace()
+                .any(|name| name == "memory")
+                .then_some(Controller { base, files: &V2_MEMORY })
         };
         let mut found = Self { memory: v1("memory", &V1_MEMORY).or_else(v2), cpu: v1("cpu", &V1_CPU) };
         // Files can be there and yet not ours to write: try once.
         for slot in [&mut found.memory, &mut found.cpu] {
-            let probe = slot.as_ref().map(|controller| controller.base.join(format!("stroem-probe-{}", std::process::id())));
+            let probe = slot
+                .as_ref()
+                .map(|controller| controller.base.join(format!("stroem-probe-{}", std::process::id())));
             if let Some(probe) = probe {
                 if fs::create_dir(&probe).is_err() {
                     *slot = None;
@@ -94,15 +102,21 @@ impl Hierarchy {
             });
             group.limit = written.then_some(limit);
             if !written {
-                notes.push(format!("the memory limit of {limit} is not kept: this host gives the worker no memory cgroup"));
+                notes.push(format!(
+                    "the memory limit of {limit} is not kept: this host gives the worker no memory cgroup"
+                ));
             }
         }
         if let Some(cpu) = resources.cpu {
             let dir = self.cpu.as_ref().map(|controller| controller.base.join(format!("stroem-{name}")));
             let quota = (u64::from(cpu.millicores()) * CPU_PERIOD_US / 1_000).to_string();
-            let kept = dir.filter(|dir| fs::create_dir(dir).is_ok() && fs::write(dir.join(V1_CPU.limit), quota).is_ok());
+            let kept = dir.filter(|dir| {
+                fs::create_dir(dir).is_ok() && fs::write(dir.join(V1_CPU.limit), quota).is_ok()
+            });
             if kept.is_none() {
-                notes.push(format!("the CPU limit of {cpu} is not kept: this host gives the worker no cpu cgroup"));
+                notes.push(format!(
+                    "the CPU limit of {cpu} is not kept: this host gives the worker no cpu cgroup"
+                ));
             }
             group.cpu = kept;
         }

@@ -46,7 +46,10 @@ pub(crate) fn prepare(
     }
     let directory = inside(&workspace, request.spec.workdir.as_deref().unwrap_or("."), "workdir")?;
     if !directory.is_dir() {
-        let message = format!("workdir: the workspace has no directory `{}`", request.spec.workdir.as_deref().unwrap_or("."));
+        let message = format!(
+            "workdir: the workspace has no directory `{}`",
+            request.spec.workdir.as_deref().unwrap_or(".")
+        );
         return Err(Outcome::InvalidInput { message });
     }
     let program = program(script, scratch, &workspace)?;
@@ -55,9 +58,9 @@ pub(crate) fn prepare(
         None => toolchains.of(script.language).map_err(|message| Outcome::RunnerError { message })?,
     };
     let output_file = scratch.join("output");
-    let (first, rest) = interpreter.split_first().ok_or_else(|| Outcome::InvalidInput {
-        message: "interpreter: it names no program".to_owned(),
-    })?;
+    let (first, rest) = interpreter
+        .split_first()
+        .ok_or_else(|| Outcome::InvalidInput { message: "interpreter: it names no program".to_owned() })?;
     let mut command = Command::new(first);
     command.args(rest).arg(program).args(&script.args).current_dir(directory);
     environment(&mut command, request, options, &workspace, &output_file);

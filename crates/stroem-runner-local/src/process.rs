@@ -109,14 +109,18 @@ fn is_zombie(pid: i32) -> bool {
 /// What a process is, for people: its number and its command line.
 pub(crate) fn describe(pid: i32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<_> = bytes.split(|byte| *byte == 0).filter(|w| !w.is_empty()).map(String::from_utf8_lossy).collect();
+    let words: Vec<_> =
+        bytes.split(|byte| *byte == 0).filter(|w| !w.is_empty()).map(String::from_utf8_lossy).collect();
     let line: String = words.join(" ").chars().take(80).collect();
     format!("{pid} ({})", if line.is_empty() { "unknown" } else { &line })
 }
 
 /// Kills everything that a dead worker left of an attempt: members of its groups and marked processes. Blocking.
 pub(crate) fn kill_left(marker: &str, groups: &[std::path::PathBuf], limit: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "a bound for a kill loop; no decision of the product hangs on it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a bound for a kill loop; no decision of the product hangs on it"
+    )]
     let end = Instant::now() + limit;
     loop {
         let mut left: Vec<i32> = groups.iter().flat_map(|dir| cgroup::members(dir)).collect();

@@ -12,7 +12,9 @@ use std::{
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal};
 use stroem_core::{AttemptKey, Exit, Outcome, RunnerKind, limits};
-use stroem_runner::{EventSender, OutputStream, RunRequest, Runner, RunnerEvent, StopReason, StopReceiver, Unavailable};
+use stroem_runner::{
+    EventSender, OutputStream, RunRequest, Runner, RunnerEvent, StopReason, StopReceiver, Unavailable,
+};
 use tokio::process::Child;
 
 use crate::{
@@ -76,12 +78,15 @@ impl LocalRunner {
     }
 
     async fn attempt(&self, request: &Arc<RunRequest>, events: &EventSender, stop: StopReceiver) -> Outcome {
-        let (options, toolchains, wanted) = (self.options.clone(), Arc::clone(&self.toolchains), Arc::clone(request));
+        let (options, toolchains, wanted) =
+            (self.options.clone(), Arc::clone(&self.toolchains), Arc::clone(request));
         let prepared = tokio::task::spawn_blocking(move || prepare(&wanted, &options, &toolchains)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(outcome)) => return outcome,
-            Err(error) => return Outcome::RunnerError { message: format!("preparation ended early: {error}") },
+            Err(error) => {
+                return Outcome::RunnerError { message: format!("preparation ended early: {error}") };
+            }
         };
         let marker = marker(request);
         let (group, notes) = self.groups.create(&marker, &request.spec.resources);
@@ -93,7 +98,8 @@ impl LocalRunner {
             return stopped(reason);
         }
         if let Some(keeper) = &self.options.keeper
-            && let Err(error) = keeper.register(&marker, &group.dirs().map(Path::to_owned).collect::<Vec<_>>())
+            && let Err(error) =
+                keeper.register(&marker, &group.dirs().map(Path::to_owned).collect::<Vec<_>>())
         {
             return Outcome::RunnerError { message: format!("the keeper process does not answer: {error}") };
         }
@@ -125,7 +131,8 @@ impl LocalRunner {
         self.children().insert(pid.as_raw_nonzero().get());
         send(events, RunnerEvent::Started { pid: child.id() }).await;
         let tree = Tree { group, leader: pid, marker };
-        let (status, reason) = follow(&mut child, &tree, events, &mut stop, request.grace.as_duration()).await;
+        let (status, reason) =
+            follow(&mut child, &tree, events, &mut stop, request.grace.as_duration()).await;
         self.children().remove(&pid.as_raw_nonzero().get());
         let children = |pid| self.children().contains(&pid);
         reap_orphans(children);
@@ -238,7 +245,10 @@ async fn name_and_kill(tree: &Tree<'_>, events: &EventSender, stopped: bool) {
     }
     if !stopped {
         for pid in &left {
-            let text = format!("background process {} was still running after the script ended and was killed", describe(*pid));
+            let text = format!(
+                "background process {} was still running after the script ended and was killed",
+                describe(*pid)
+            );
             send(events, RunnerEvent::Note(text)).await;
         }
     }
@@ -270,7 +280,9 @@ fn judge(status: std::io::Result<ExitStatus>, reason: Option<StopReason>, group:
     }
     let status = match status {
         Ok(status) => status,
-        Err(error) => return Outcome::RunnerError { message: format!("the process cannot be waited for: {error}") },
+        Err(error) => {
+            return Outcome::RunnerError { message: format!("the process cannot be waited for: {error}") };
+        }
     };
     if status.success() {
         return Outcome::Succeeded;

@@ -20,14 +20,16 @@ pub(crate) struct Spawner {
 impl Spawner {
     pub(crate) fn start() -> io::Result<Self> {
         let (orders, inbox) = std::sync::mpsc::channel::<Order>();
-        #[expect(clippy::disallowed_methods, reason = "lives as long as the runner; ends when its channel closes")]
-        std::thread::Builder::new().name("stroem-spawner".to_owned()).stack_size(256 << 10).spawn(move || {
-            while let Ok((command, groups, runtime, reply)) = inbox.recv() {
-                let _context = runtime.enter();
-                // Who asked may be gone; the child is then killed when it is dropped.
-                let _ = reply.send(spawn(command, &groups));
-            }
-        })?;
+        // It lives as long as the runner, and ends when its channel closes.
+        std::thread::Builder::new().name("stroem-spawner".to_owned()).stack_size(256 << 10).spawn(
+            move || {
+                while let Ok((command, groups, runtime, reply)) = inbox.recv() {
+                    let _context = runtime.enter();
+                    // Who asked may be gone; the child is then killed when it is dropped.
+                    let _ = reply.send(spawn(command, &groups));
+                }
+            },
+        )?;
         Ok(Self { orders })
     }
 

@@ -25,11 +25,18 @@ impl Toolchains {
     pub(crate) fn of(&self, language: Language) -> Result<Vec<String>, String> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let command = found.entry(language).or_insert_with(|| {
-            language.toolchains().iter().find_map(|name| self.find(name).map(|program| command(name, &program)))
+            language
+                .toolchains()
+                .iter()
+                .find_map(|name| self.find(name).map(|program| command(name, &program)))
         });
         command.clone().ok_or_else(|| {
             let names = language.toolchains().join(", ");
-            format!("no program for {} scripts on this host: looked for {names} in {}", language.as_str(), self.path)
+            format!(
+                "no program for {} scripts on this host: looked for {names} in {}",
+                language.as_str(),
+                self.path
+            )
         })
     }
 

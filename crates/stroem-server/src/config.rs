@@ -10,7 +10,9 @@ use stroem_core::{Secret, WorkspaceName};
 const SECONDS: Kind = Kind::Integer { min: 1, max: 86_400 };
 const ADDRESS: Kind = Kind::Checked {
     what: "an address such as 127.0.0.1:8080",
-    rule: |text| text.parse::<SocketAddr>().map(drop).map_err(|_| "write an IP address and a port".to_owned()),
+    rule: |text| {
+        text.parse::<SocketAddr>().map(drop).map_err(|_| "write an IP address and a port".to_owned())
+    },
 };
 
 /// Every key of `server-config.yaml`.
@@ -44,7 +46,8 @@ static RECOVERY: Schema = Schema {
     keys: &[
         Key::new("heartbeat_timeout_secs", SECONDS, "Silence after which a worker is lost.").or("30"),
         Key::new("sweep_interval_secs", SECONDS, "How often is looked.").or("1"),
-        Key::new("unmatched_step_timeout_secs", SECONDS, "How long a step waits for a worker with its tags.").or("30"),
+        Key::new("unmatched_step_timeout_secs", SECONDS, "How long a step waits for a worker with its tags.")
+            .or("30"),
     ],
 };
 
@@ -110,7 +113,8 @@ impl ServerConfig {
     /// Never: the table gives what the struct takes, which a test shows.
     pub fn load(source: Source<'_>) -> Result<Self, Vec<Problem>> {
         let value = stroem_config::load(source, &SCHEMA)?;
-        let written: Written = serde_json::from_value(value).expect("the table and the struct have the same keys");
+        let written: Written =
+            serde_json::from_value(value).expect("the table and the struct have the same keys");
         let problem = |message: String| {
             Problem::new(Place::File { file: source.file.into(), line: 1, column: 1 }, message)
         };
@@ -120,8 +124,10 @@ impl ServerConfig {
             None => written.data_dir.clone(),
             Some(Ok(dir)) => PathBuf::from(dir),
             Some(Err(url)) => {
-                problems.push(problem(format!("db.url `{url}`: this version keeps its data in SQLite only"))
-                    .suggest("write `sqlite:DIRECTORY`, or leave `db` out"));
+                problems.push(
+                    problem(format!("db.url `{url}`: this version keeps its data in SQLite only"))
+                        .suggest("write `sqlite:DIRECTORY`, or leave `db` out"),
+                );
                 PathBuf::new()
             }
         };
@@ -164,7 +170,8 @@ mod tests {
 
     fn read(text: &str) -> Result<ServerConfig, String> {
         let source = Source { file: "server-config.yaml", text, environment: &[] };
-        ServerConfig::load(source).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        ServerConfig::load(source)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
     #[test]

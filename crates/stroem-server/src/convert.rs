@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use stroem_api::public::{
-    AttemptInfo, ExplainedWorker, Explanation, FileProblem, JobDetail, JobListItem, RunningStep, StepInfo, TaskDetail,
-    TaskListItem, WithdrawnTag, WorkerInfo, WorkspaceInfo,
+    AttemptInfo, ExplainedWorker, Explanation, FileProblem, JobDetail, JobListItem, RunningStep, StepInfo,
+    TaskDetail, TaskListItem, WithdrawnTag, WorkerInfo, WorkspaceInfo,
 };
 use stroem_app::{JobView, LoadedWorkspace, WorkerView, WorkspaceView};
 use stroem_core::Outcome;
@@ -38,9 +38,13 @@ pub(crate) fn workspace(view: &WorkspaceView) -> WorkspaceInfo {
             error: None,
             diagnostics: loaded.model.diagnostics.iter().map(problem).collect(),
         },
-        Err(error) => {
-            WorkspaceInfo { name, revision: None, tasks: 0, error: Some(error.to_string()), diagnostics: Vec::new() }
-        }
+        Err(error) => WorkspaceInfo {
+            name,
+            revision: None,
+            tasks: 0,
+            error: Some(error.to_string()),
+            diagnostics: Vec::new(),
+        },
     }
 }
 

@@ -10,8 +10,8 @@ mod live;
 mod public;
 mod router;
 mod serve;
-mod transport;
 mod service;
+mod transport;
 mod worker;
 
 pub use config::{SCHEMA, ServerConfig};

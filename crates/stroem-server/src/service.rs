@@ -10,7 +10,11 @@ use crate::{ServerConfig, router, serve};
 ///
 /// # Errors
 /// When the address is taken, or the data directory cannot be used.
-pub async fn run(config: &ServerConfig, store: SharedStore, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    config: &ServerConfig,
+    store: SharedStore,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let app = App::start(config.app_options(), store).await.context("the server cannot start")?;
     let served = serve(&app, router(app.clone()), config.listen, config.allow_unauthenticated).await?;
     tracing::info!(address = %served.address, "server listens");

@@ -31,7 +31,8 @@ impl Transport for RouterTransport {
             Err(never) => match never {},
         };
         Ok(response.map(|body| {
-            body.map_err(|error| TransportError { server: SERVER.to_owned(), message: error.to_string() }).boxed_unsync()
+            body.map_err(|error| TransportError { server: SERVER.to_owned(), message: error.to_string() })
+                .boxed_unsync()
         }))
     }
 

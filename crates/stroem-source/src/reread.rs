@@ -12,7 +12,10 @@ use crate::{SourceError, WorkflowFile};
 /// # Errors
 /// [`SourceError::TarballUnreadable`].
 pub fn workflow_files_of(tarball: &Path) -> Result<Vec<WorkflowFile>, SourceError> {
-    let error = |source: std::io::Error| SourceError::TarballUnreadable { path: tarball.to_owned(), source: Arc::new(source) };
+    let error = |source: std::io::Error| SourceError::TarballUnreadable {
+        path: tarball.to_owned(),
+        source: Arc::new(source),
+    };
     let file = File::open(tarball).map_err(error)?;
     let mut archive = tar::Archive::new(zstd::Decoder::new(file).map_err(error)?);
     let mut files = Vec::new();
@@ -20,7 +23,10 @@ pub fn workflow_files_of(tarball: &Path) -> Result<Vec<WorkflowFile>, SourceErro
         let mut entry = entry.map_err(error)?;
         let path = entry.path().map_err(error)?.to_string_lossy().into_owned();
         let workflow = path.starts_with(".workflows/") && (path.ends_with(".yaml") || path.ends_with(".yml"));
-        if !workflow || !entry.header().entry_type().is_file() || entry.size() > limits::WORKFLOW_FILE.as_bytes() {
+        if !workflow
+            || !entry.header().entry_type().is_file()
+            || entry.size() > limits::WORKFLOW_FILE.as_bytes()
+        {
             continue;
         }
         let mut bytes = Vec::new();

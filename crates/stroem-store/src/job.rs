@@ -59,10 +59,11 @@ pub trait JobStore: Send + Sync {
     /// One step with its attempts.
     async fn step(&self, job: JobId, step: u32) -> Result<Option<StepDetail>, StoreError>;
 
-    /// Jobs, newest first.
+    /// Jobs, newest first: by id, as ids sort by creation.
     async fn list(&self, filter: &JobFilter) -> Result<JobPage, StoreError>;
 
-    /// How many jobs are in each state, and how many steps are ready and running.
+    /// How many jobs are in each state, and how many steps are ready and running. As in the list, a job with a stop
+    /// request counts as its final state. Cheap however many jobs there were.
     async fn counts(&self) -> Result<JobCounts, StoreError>;
 
     /// Timers that are due, earliest first, at most `limit`.
@@ -99,7 +100,7 @@ pub struct JobFilter {
     pub status: Option<JobStatus>,
     /// Jobs from this kind of source.
     pub source_type: Option<String>,
-    /// Jobs whose id, task or source begins with or contains this text.
+    /// Jobs whose id, task or source contains this text, in any case of letters.
     pub search: Option<String>,
     /// How many to give, at most [`stroem_core::limits::JOB_PAGE`].
     pub limit: u32,

@@ -84,16 +84,20 @@ pub struct SealedLog {
 #[async_trait]
 pub trait LogStore: Send + Sync {
     /// Stores chunks in order. A chunk that is already stored is passed over; a chunk after a gap is not stored, and the
-    /// outcome's `next_seq` says what is expected. One outcome for each key. The answer comes when they are durable.
+    /// outcome's `next_seq` says what is expected. One outcome for each key. The answer comes when they are durable. A
+    /// chunk for a log that is sealed already came too late: it is counted in `next_seq`, not stored, and a warning is
+    /// logged.
     async fn append(&self, chunks: Vec<NewChunk>) -> Result<Vec<AppendOutcome>, StoreError>;
 
-    /// Reads chunks in order of their job-wide numbers. Empty for a sealed job.
+    /// Reads chunks in order of their job-wide numbers. It may give fewer than asked for, to bound the memory, but none
+    /// only when there are none. Empty for a sealed job.
     async fn chunks(&self, range: ChunkRange) -> Result<Vec<StoredChunk>, StoreError>;
 
     /// Where a job's log is sealed.
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError>;
 
-    /// Notes the sealed log and drops the chunks, in one transaction.
+    /// Notes the sealed log and drops the chunks, in one transaction; a log that is sealed already stays as it is.
+    /// [`StoreError::Unavailable`] when the log does not have `sealed.chunks` chunks: it grew meanwhile, seal it again.
     async fn seal(&self, sealed: SealedLog) -> Result<(), StoreError>;
 
     /// Jobs that have chunks whose newest one is older than this, oldest first.

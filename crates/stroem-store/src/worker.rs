@@ -90,7 +90,7 @@ pub trait WorkerStore: Send + Sync {
     async fn draining(&self, worker: WorkerId) -> Result<(), StoreError>;
 
     /// Notes that a worker's instance is gone, unless a newer instance registered in the meantime. Answers whether it
-    /// was noted. Its leases stay until their attempts are ended by events.
+    /// is noted now; said twice, the first time stays. Its leases stay until their attempts are ended by events.
     async fn gone(&self, worker: WorkerId, instance: InstanceId, now: Timestamp) -> Result<bool, StoreError>;
 
     /// All workers, by name.

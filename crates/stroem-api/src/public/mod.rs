@@ -6,8 +6,10 @@ mod task;
 mod worker;
 
 pub use job::{
-    AttemptInfo, CancelResponse, Explanation, ExplainedWorker, JobDetail, JobList, JobListItem, StepInfo,
+    AttemptInfo, CancelResponse, ExplainedWorker, Explanation, JobDetail, JobList, JobListItem, StepInfo,
 };
 pub use log::{LogLine, LogPage, StepLogs};
-pub use task::{ExecuteRequest, ExecuteResponse, FileProblem, RefreshResponse, TaskDetail, TaskListItem, WorkspaceInfo};
+pub use task::{
+    ExecuteRequest, ExecuteResponse, FileProblem, RefreshResponse, TaskDetail, TaskListItem, WorkspaceInfo,
+};
 pub use worker::{Health, RunningStep, Stats, WithdrawnTag, WorkerInfo};

@@ -15,7 +15,8 @@ mod report;
 pub use poll::{ClaimedStep, Kill, PollRequest, PollResponse};
 pub use register::{HeartbeatRequest, HeartbeatResponse, RegisterRequest, RegisterResponse};
 pub use report::{
-    AttemptReport, ChunkAnswer, ChunkMeta, Report, ReportAnswer, ReportError, ReportKind, ReportResponse, ReportVerdict,
+    AttemptReport, ChunkAnswer, ChunkMeta, Report, ReportAnswer, ReportError, ReportKind, ReportResponse,
+    ReportVerdict,
 };
 
 /// The protocol that this build speaks; a server serves this one and the one before.

@@ -1,7 +1,9 @@
 //! The long poll: claims and kills, the moment they exist.
 
 use serde::{Deserialize, Serialize};
-use stroem_core::{HumanDuration, LeaseKey, Revision, StepName, StepSpec, TaskName, Timestamp, WorkspaceName};
+use stroem_core::{
+    HumanDuration, LeaseKey, Revision, StepName, StepSpec, TaskName, Timestamp, WorkspaceName,
+};
 
 /// What the worker holds and can take. A newer poll of the same session ends an older one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

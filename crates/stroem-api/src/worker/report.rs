@@ -184,10 +184,19 @@ mod tests {
         for seq in 0..2 {
             let payload = Bytes::from(vec![1; 10 + usize::try_from(seq).expect("small")]);
             let payload_bytes = u32::try_from(payload.len()).expect("small");
-            let meta = ChunkMeta { lease, seq, lines: 1, raw_bytes: 5, first_at_us: 1, last_at_us: 2, payload_bytes };
+            let meta = ChunkMeta {
+                lease,
+                seq,
+                lines: 1,
+                raw_bytes: 5,
+                first_at_us: 1,
+                last_at_us: 2,
+                payload_bytes,
+            };
             report.push_chunk(meta, payload);
         }
-        let kind = ReportKind::Ended { outcome: Outcome::Succeeded, output: Some(serde_json::json!({"a": 1})) };
+        let kind =
+            ReportKind::Ended { outcome: Outcome::Succeeded, output: Some(serde_json::json!({"a": 1})) };
         report.attempts.push(AttemptReport { lease, report_seq: 1, kind });
         report
     }

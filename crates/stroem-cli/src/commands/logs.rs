@@ -2,14 +2,7 @@
 
 use stroem_core::JobId;
 
-use crate::{
-    exit::Exit,
-    failure::Failure,
-    follow,
-    remote::Remote,
-    runtime,
-    terminal::Terminal,
-};
+use crate::{exit::Exit, failure::Failure, follow, remote::Remote, runtime, terminal::Terminal};
 
 /// Options of `stroem logs`.
 #[derive(Debug, clap::Args)]

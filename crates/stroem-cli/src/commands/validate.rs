@@ -24,7 +24,8 @@ impl Validate {
     pub(crate) fn run(self, terminal: &Terminal) -> Result<Exit, Failure> {
         let files = files::workflow_files(&self.path)?;
         let workspace = stroem_workflow::load(&files);
-        let errors = workspace.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let errors =
+            workspace.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count();
         match terminal.format() {
             Format::Json => terminal.json(&json!({
                 "files": files.len(),
@@ -38,7 +39,9 @@ impl Validate {
                 }
                 let warnings = workspace.diagnostics.len() - errors;
                 let (files, tasks) = (files.len(), workspace.tasks.len());
-                terminal.result(&format!("{files} file(s), {tasks} task(s): {errors} error(s), {warnings} warning(s)\n"))?;
+                terminal.result(&format!(
+                    "{files} file(s), {tasks} task(s): {errors} error(s), {warnings} warning(s)\n"
+                ))?;
             }
         }
         Ok(if errors == 0 { Exit::Done } else { Exit::Failed })

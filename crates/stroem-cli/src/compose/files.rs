@@ -10,7 +10,10 @@ use crate::failure::Failure;
 pub(crate) fn workflow_files(folder: &Path) -> Result<Vec<SourceFile>, Failure> {
     let root = folder.join(".workflows");
     if !root.is_dir() {
-        let text = format!("{} has no folder .workflows: put workflow files there, or name another folder", folder.display());
+        let text = format!(
+            "{} has no folder .workflows: put workflow files there, or name another folder",
+            folder.display()
+        );
         return Err(Failure::usage(text));
     }
     let mut paths = Vec::new();

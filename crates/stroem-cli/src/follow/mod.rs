@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use stroem_api::{ApiClient, ApiError, SseDecoder, public::{JobDetail, LogLine}};
+use stroem_api::{
+    ApiClient, ApiError, SseDecoder,
+    public::{JobDetail, LogLine},
+};
 use stroem_core::JobId;
 
 use crate::{
@@ -42,6 +45,29 @@ pub(crate) async fn to_the_end(
         Format::Text => terminal.result(&render::job(&detail))?,
     }
     Ok(Exit::of_job(detail.status))
+}
+
+/// The same for a job of this very process: the first Ctrl-C cancels it.
+pub(crate) async fn interruptible(
+    client: &ApiClient,
+    job: JobId,
+    show: Follow,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let following = to_the_end(client, job, show, terminal);
+    tokio::pin!(following);
+    tokio::select! {
+        exit = &mut following => return exit,
+        told = crate::compose::process::until_told(tokio_util::sync::CancellationToken::new()) => told?,
+    }
+    terminal.note("cancelling\n");
+    match client.cancel(job).await {
+        Ok(_) => {}
+        // It ended in the same moment.
+        Err(error) if error.code() == Some("job_ended") => {}
+        Err(error) => return Err(error.into()),
+    }
+    following.await
 }
 
 /// Waits until a job ended.
@@ -128,8 +154,9 @@ async fn reconnect(error: ApiError, connected: &mut bool, terminal: &Terminal) -
 }
 
 fn write_lines(array: &str, terminal: &Terminal) -> Result<(), Failure> {
-    let lines: Vec<LogLine> = serde_json::from_str(array)
-        .map_err(|error| Failure::Internal { message: format!("the server's log lines cannot be read: {error}") })?;
+    let lines: Vec<LogLine> = serde_json::from_str(array).map_err(|error| Failure::Internal {
+        message: format!("the server's log lines cannot be read: {error}"),
+    })?;
     let mut text = String::new();
     for line in lines {
         match terminal.format() {
@@ -138,7 +165,11 @@ fn write_lines(array: &str, terminal: &Terminal) -> Result<(), Failure> {
                 text.push('\n');
             }
             Format::Text => {
-                let step = console::Style::new().cyan().force_styling(terminal.color_out()).apply_to(&line.step).to_string();
+                let step = console::Style::new()
+                    .cyan()
+                    .force_styling(terminal.color_out())
+                    .apply_to(&line.step)
+                    .to_string();
                 let mark = if line.stream == "engine" { "*" } else { "|" };
                 text += &format!("{step} {mark} {}\n", line.line);
             }

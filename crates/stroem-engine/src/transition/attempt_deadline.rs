@@ -12,7 +12,8 @@ pub(super) fn apply(work: &mut Work<'_>, lease: LeaseKey) -> Result<Applied, Ill
     let step = lease.attempt.step;
     work.changes.timers_removed.push(attempt_timer(lease));
     let held = matches!(work.check_lease(lease), Ok(LeaseState::Held));
-    let (true, Some(limit), Some(worker)) = (held, work.plan_step(step)?.timeout, work.row(step)?.worker) else {
+    let (true, Some(limit), Some(worker)) = (held, work.plan_step(step)?.timeout, work.row(step)?.worker)
+    else {
         return Ok(Applied::AlreadyApplied);
     };
     let kill = LeaseKill { lease, worker, reason: StopReason::TimedOut { limit } };

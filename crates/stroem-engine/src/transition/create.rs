@@ -20,8 +20,10 @@ pub fn create(plan: &Plan, mut job: JobRow) -> (Changes, Vec<Event>) {
     let count = |len: usize| u32::try_from(len).expect("a plan has at most STEPS_PER_TASK steps");
     job.open_steps = count(plan.steps.len());
     job.status = JobStatus::Pending;
-    let steps: BTreeMap<u32, StepRow> =
-        (0_u32..).zip(&plan.steps).map(|(i, step)| (i, StepRow::new(i, count(step.depends_on.len())))).collect();
+    let steps: BTreeMap<u32, StepRow> = (0_u32..)
+        .zip(&plan.steps)
+        .map(|(i, step)| (i, StepRow::new(i, count(step.depends_on.len()))))
+        .collect();
     let roots = steps.values().filter(|row| row.unmet_deps == 0);
     let events = roots.map(|row| Event::DependenciesMet { step: row.step }).collect();
     let deadline = plan.timeout.map(|timeout| TimerRow {

@@ -38,7 +38,8 @@ fn stop(work: &mut Work<'_>, cause: JobStop, reason: StopReason) -> Result<Appli
     job.stop = Some(cause);
     job.stop_requested_at = Some(now);
     let id = job.id;
-    let open: Vec<u32> = work.rows.steps.values().filter(|row| !row.status.is_terminal()).map(|row| row.step).collect();
+    let open: Vec<u32> =
+        work.rows.steps.values().filter(|row| !row.status.is_terminal()).map(|row| row.step).collect();
     for step in open {
         let row = work.row(step)?;
         match (row.status, row.fence, row.worker) {

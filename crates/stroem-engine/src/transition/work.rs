@@ -39,7 +39,11 @@ impl<'a> Work<'a> {
     }
 
     pub(crate) fn row(&self, step: u32) -> Result<&StepRow, IllegalEvent> {
-        self.changes.steps.get(&step).or_else(|| self.rows.steps.get(&step)).ok_or(IllegalEvent::NoSuchStep { step })
+        self.changes
+            .steps
+            .get(&step)
+            .or_else(|| self.rows.steps.get(&step))
+            .ok_or(IllegalEvent::NoSuchStep { step })
     }
 
     pub(crate) fn row_mut(&mut self, step: u32) -> Result<&mut StepRow, IllegalEvent> {
@@ -71,7 +75,11 @@ impl<'a> Work<'a> {
     }
 
     /// Puts a step in its queue.
-    pub(crate) fn enqueue(&mut self, step: u32, avoid_worker: Option<stroem_core::WorkerId>) -> Result<(), IllegalEvent> {
+    pub(crate) fn enqueue(
+        &mut self,
+        step: u32,
+        avoid_worker: Option<stroem_core::WorkerId>,
+    ) -> Result<(), IllegalEvent> {
         let tags = self.plan_step(step)?.required_tags.clone();
         let now = self.now;
         let row = self.row_mut(step)?;
@@ -203,5 +211,11 @@ pub(crate) fn attempt_timer(lease: LeaseKey) -> TimerKey {
 
 /// The timer of a job's time limit.
 pub(crate) fn job_timer(job: stroem_core::JobId) -> TimerKey {
-    TimerKey { job, step: 0, attempt: AttemptNumber(0), fence: stroem_core::Fence(0), kind: TimerKind::JobDeadline }
+    TimerKey {
+        job,
+        step: 0,
+        attempt: AttemptNumber(0),
+        fence: stroem_core::Fence(0),
+        kind: TimerKind::JobDeadline,
+    }
 }

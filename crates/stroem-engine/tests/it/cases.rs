@@ -111,7 +111,10 @@ fn a_repeated_report_is_answered_again_and_counts_once() {
     let lease = world.claim(0).expect("ready");
     let end = Event::AttemptEnded { lease, outcome: OK, output: None };
     assert_eq!(world.commit(vec![end.clone()]), [Ok(Applied::Changed)]);
-    assert_eq!(world.commit(vec![end.clone(), end]), [Ok(Applied::AlreadyApplied), Ok(Applied::AlreadyApplied)]);
+    assert_eq!(
+        world.commit(vec![end.clone(), end]),
+        [Ok(Applied::AlreadyApplied), Ok(Applied::AlreadyApplied)]
+    );
     assert_eq!(world.status("b"), StepStatus::Ready);
 }
 

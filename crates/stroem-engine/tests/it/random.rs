@@ -16,9 +16,13 @@ struct Step {
 }
 
 fn dag() -> impl Strategy<Value = Vec<Step>> {
-    let step = (proptest::collection::vec(any::<prop::sample::Index>(), 0..4), any::<bool>(), any::<Option<bool>>());
+    let step =
+        (proptest::collection::vec(any::<prop::sample::Index>(), 0..4), any::<bool>(), any::<Option<bool>>());
     proptest::collection::vec(step, 1..12).prop_map(|steps| {
-        let build = |(index, (deps, continue_on_failure, when)): (usize, (Vec<prop::sample::Index>, bool, Option<bool>))| {
+        let build = |(index, (deps, continue_on_failure, when)): (
+            usize,
+            (Vec<prop::sample::Index>, bool, Option<bool>),
+        )| {
             let mut depends_on: Vec<usize> =
                 if index == 0 { Vec::new() } else { deps.iter().map(|dep| dep.index(index)).collect() };
             depends_on.sort_unstable();
@@ -89,7 +93,9 @@ fn event(world: &World, step: u32, choice: Move) -> Option<Event> {
     let ended = |lease, kind| Event::AttemptEnded { lease, outcome: outcome(kind), output: None };
     match choice {
         Move::Claim => None,
-        Move::Start => world.lease(step).map(|lease| Event::AttemptStarted { lease, at: Timestamp::from_micros(5) }),
+        Move::Start => {
+            world.lease(step).map(|lease| Event::AttemptStarted { lease, at: Timestamp::from_micros(5) })
+        }
         Move::End(kind) => world.lease(step).map(|lease| ended(lease, kind)),
         Move::RepeatEnd => world.lease(step).map(|lease| ended(lease, 0)),
         Move::HandBack => world.lease(step).map(|lease| Event::HandedBack { lease }),

@@ -54,7 +54,8 @@ fn check(dir: &Path) {
 #[test]
 fn every_scenario_comes_out_as_expected() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let dirs: Vec<_> = fs::read_dir(root).expect("scenarios").map(|entry| entry.expect("readable").path()).collect();
+    let dirs: Vec<_> =
+        fs::read_dir(root).expect("scenarios").map(|entry| entry.expect("readable").path()).collect();
     assert!(dirs.len() >= 30);
     dirs.iter().for_each(|dir| check(dir));
 }

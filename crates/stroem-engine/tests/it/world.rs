@@ -5,9 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use stroem_core::{AttemptKey, AttemptNumber, Fence, JobId, JobStatus, LeaseKey, StepStatus, Timestamp, WorkerId};
+use stroem_core::{
+    AttemptKey, AttemptNumber, Fence, JobId, JobStatus, LeaseKey, StepStatus, Timestamp, WorkerId,
+};
 use stroem_engine::{
-    Applied, Batch, BatchResult, Changes, Event, Footprint, IllegalEvent, JobRow, Loaded, Progress, Source, StepRow,
+    Applied, Batch, BatchResult, Changes, Event, Footprint, IllegalEvent, JobRow, Loaded, Progress, Source,
+    StepRow,
     invariants::{WholeJob, check},
 };
 use stroem_workflow::{Plan, SourceFile, StepResult, load};

@@ -20,7 +20,8 @@ async fn steps_do_not_see_each_others_writes() {
     std::fs::write(workspace.path().join("shared"), "original").expect("written");
     let runner = runner();
     let one = |name: &str| {
-        let text = format!("test \"$(cat shared)\" = original && echo {name} > shared && sleep 0.2 && cat shared");
+        let text =
+            format!("test \"$(cat shared)\" = original && echo {name} > shared && sleep 0.2 && cat shared");
         let mut one = case(&text);
         one.workspace = Some(workspace.path().to_owned());
         run_in(&runner, one, tempfile::tempdir().expect("a directory"))

@@ -96,7 +96,12 @@ pub(crate) async fn show(
     Ok(Json(convert::job(&app.job(job).await?)))
 }
 
-async fn wait_for_change(app: &App, job: stroem_core::JobId, version: i64, wait: Duration) -> Result<(), HttpError> {
+async fn wait_for_change(
+    app: &App,
+    job: stroem_core::JobId,
+    version: i64,
+    wait: Duration,
+) -> Result<(), HttpError> {
     let mut watch = app.watch_job(job);
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
@@ -122,7 +127,10 @@ async fn wait_for_change(app: &App, job: stroem_core::JobId, version: i64, wait:
         (status = 409, body = ErrorBody, description = "It has ended"),
     ),
 )]
-pub(crate) async fn cancel(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CancelResponse>, HttpError> {
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<CancelResponse>, HttpError> {
     app.cancel(job_id(&id)?).await?;
     Ok(Json(CancelResponse { status: JobStatus::Cancelled.to_string() }))
 }

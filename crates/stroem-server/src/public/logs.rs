@@ -52,7 +52,12 @@ pub(crate) async fn step(
     page(&app, &id, Some(step), &params).await
 }
 
-async fn page(app: &App, id: &str, step: Option<String>, params: &PageParams) -> Result<Json<LogPage>, HttpError> {
+async fn page(
+    app: &App,
+    id: &str,
+    step: Option<String>,
+    params: &PageParams,
+) -> Result<Json<LogPage>, HttpError> {
     let job = job_id(id)?;
     let cursor = cursor(params.cursor.as_deref())?;
     let step = match step {
@@ -64,7 +69,11 @@ async fn page(app: &App, id: &str, step: Option<String>, params: &PageParams) ->
     };
     let max_bytes = params.limit_bytes.unwrap_or(DEFAULT_BYTES).clamp(1, MOST_BYTES);
     let page = app.logs(LogQuery { job, step, cursor, max_bytes }).await?;
-    Ok(Json(LogPage { logs: page.to_jsonl(), next_cursor: page.next.to_string(), complete: page.is_complete() }))
+    Ok(Json(LogPage {
+        logs: page.to_jsonl(),
+        next_cursor: page.next.to_string(),
+        complete: page.is_complete(),
+    }))
 }
 
 /// A cursor from a query or a header.

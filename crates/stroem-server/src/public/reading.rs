@@ -9,7 +9,8 @@ use crate::error::HttpError;
 
 /// A job's id from the path.
 pub(crate) fn job_id(text: &str) -> Result<JobId, HttpError> {
-    text.parse().map_err(|error: stroem_core::IdError| HttpError::bad_request("bad_job_id", error.to_string()))
+    text.parse()
+        .map_err(|error: stroem_core::IdError| HttpError::bad_request("bad_job_id", error.to_string()))
 }
 
 /// Query parameters. Unknown ones are errors when the type denies them.

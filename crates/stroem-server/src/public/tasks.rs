@@ -19,7 +19,9 @@ pub(crate) async fn list_all(State(app): State<App>) -> Json<Vec<TaskListItem>> 
     let mut items = Vec::new();
     for view in app.workspaces().await {
         if let Ok(loaded) = &view.loaded {
-            items.extend(loaded.model.tasks.values().map(|entry| convert::task_item(view.name.as_str(), entry)));
+            items.extend(
+                loaded.model.tasks.values().map(|entry| convert::task_item(view.name.as_str(), entry)),
+            );
         }
     }
     Json(items)

@@ -20,8 +20,12 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<WorkerInfo>>
     get, path = "/api/workers/{id}", tag = "workers", params(("id" = String, Path, description = "The worker's id or name")),
     responses((status = 200, body = WorkerInfo), (status = 404, body = ErrorBody)),
 )]
-pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<WorkerInfo>, HttpError> {
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<WorkerInfo>, HttpError> {
     let workers = app.workers().await?;
-    let found = workers.iter().find(|worker| worker.row.id.to_string() == id || worker.row.name.as_str() == id);
+    let found =
+        workers.iter().find(|worker| worker.row.id.to_string() == id || worker.row.name.as_str() == id);
     Ok(Json(convert::worker(found.ok_or(AppError::NoSuchWorker)?)))
 }

@@ -15,8 +15,10 @@ pub(crate) async fn report(
     Session(worker): Session,
     body: Bytes,
 ) -> Result<Json<ReportResponse>, HttpError> {
-    let report = Report::decode(body).map_err(|error| HttpError::bad_request("bad_report", error.to_string()))?;
-    let chunks = report.chunks.iter().zip(report.payloads).map(|(meta, payload)| chunk(meta, payload)).collect();
+    let report =
+        Report::decode(body).map_err(|error| HttpError::bad_request("bad_report", error.to_string()))?;
+    let chunks =
+        report.chunks.iter().zip(report.payloads).map(|(meta, payload)| chunk(meta, payload)).collect();
     let keys: Vec<_> = report.attempts.iter().map(|report| (report.lease, report.report_seq)).collect();
     let reports = report.attempts.into_iter().map(|report| (report.lease, kind(report.kind))).collect();
     let out = app.report(&worker, chunks, reports).await?;
@@ -25,7 +27,11 @@ pub(crate) async fn report(
         attempts: keys
             .into_iter()
             .zip(out.verdicts)
-            .map(|((lease, report_seq), verdict)| ReportAnswer { lease, report_seq, verdict: verdict_of(verdict) })
+            .map(|((lease, report_seq), verdict)| ReportAnswer {
+                lease,
+                report_seq,
+                verdict: verdict_of(verdict),
+            })
             .collect(),
     }))
 }

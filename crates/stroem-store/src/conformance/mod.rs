@@ -80,7 +80,7 @@ macro_rules! store_conformance {
     };
     (@stamp $fresh:path; $($module:ident :: $fact:ident)*) => {
         $(
-            #[tokio::test]
+            #[::tokio::test]
             async fn $fact() {
                 let (store, _guard) = $fresh().await;
                 $crate::conformance::$module::$fact(&store).await;

@@ -103,6 +103,8 @@ pub async fn a_worker_that_left_is_gone_unless_a_newer_instance_came(store: &dyn
     assert_eq!(store.workers().await.expect("reads")[0].gone_at, None);
     assert!(gone(instance_id(12)).await.expect("notes"));
     assert_eq!(store.workers().await.expect("reads")[0].gone_at, Some(at(5)));
+    assert!(store.gone(worker_id(1), instance_id(12), at(6)).await.expect("notes"), "said twice");
+    assert_eq!(store.workers().await.expect("reads")[0].gone_at, Some(at(5)), "the first time stays");
     assert!(!store.gone(worker_id(8), instance_id(12), at(5)).await.expect("notes"), "nobody");
 }
 

@@ -1,0 +1,135 @@
+//! Server and worker in this process: the same application, router and protocol as apart, without a socket between.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use stroem_api::{ApiClient, ControlPlane};
+use stroem_app::{App, AppOptions};
+use stroem_core::{Secret, WorkspaceName};
+use stroem_runner::Runner;
+use stroem_runner_local::{LocalRunner, LocalRunnerOptions, keeper::Keeper};
+use stroem_server::{RouterTransport, Served};
+use stroem_store_sqlite::SqliteStore;
+use stroem_worker::{Worker, WorkerConfig, WorkerHandle};
+
+use crate::{compose::process, failure::Failure};
+
+/// What to put together.
+#[derive(Debug)]
+pub(crate) struct EmbeddedOptions {
+    /// The folder of workflows.
+    pub(crate) folder: PathBuf,
+    /// Where database, cache and files of running steps lie.
+    pub(crate) data_dir: PathBuf,
+    /// Where to listen; nowhere when none.
+    pub(crate) listen: Option<SocketAddr>,
+    /// How many steps run at once.
+    pub(crate) max_concurrent: u32,
+    /// Kills what is left when this process dies.
+    pub(crate) keeper: Keeper,
+}
+
+/// A server and a worker that run in this process.
+pub(crate) struct Embedded {
+    /// Asks the server.
+    pub(crate) client: ApiClient,
+    app: App,
+    served: Option<Served>,
+    worker: WorkerHandle,
+}
+
+/// The name of the folder's workspace.
+pub(crate) const WORKSPACE: &str = "default";
+
+impl Embedded {
+    /// Starts all parts.
+    pub(crate) async fn start(options: EmbeddedOptions) -> Result<Self, Failure> {
+        let folder =
+            options.folder.canonicalize().map_err(|error| Failure::unreadable(&options.folder, &error))?;
+        if !folder.join(".workflows").is_dir() {
+            let text = format!(
+                "{} has no folder .workflows: put workflow files there, or name another folder with --path",
+                folder.display()
+            );
+            return Err(Failure::usage(text));
+        }
+        let environment = |error: &dyn std::fmt::Display| Failure::environment(error.to_string());
+        std::fs::create_dir_all(&options.data_dir).map_err(|error| environment(&error))?;
+        let data_dir = options.data_dir.canonicalize().map_err(|error| environment(&error))?;
+        let store = SqliteStore::open(&data_dir.join("server")).map_err(|error| environment(&error))?;
+        // Both ends are in this process, so the token is nobody else's business.
+        let token = Secret::new(uuid::Uuid::new_v4().simple().to_string());
+        let name = WorkspaceName::new(WORKSPACE).map_err(|error| environment(&error))?;
+        let mut settings =
+            AppOptions::new(token.clone(), data_dir.join("server"), BTreeMap::from([(name, folder)]));
+        settings.exclude.push(data_dir.clone());
+        let app = App::start(settings, Arc::new(store)).await.map_err(|error| environment(&error))?;
+        let router = stroem_server::router(app.clone());
+        let served = match options.listen {
+            Some(address) => {
+                let served = stroem_server::serve(&app, router.clone(), address, false).await;
+                Some(served.map_err(|error| environment(&error))?)
+            }
+            None => None,
+        };
+        let transport = Arc::new(RouterTransport::new(router));
+        let worker = start_worker(&token, &data_dir, &options, ControlPlane::new(transport.clone())).await?;
+        Ok(Self { client: ApiClient::new(transport, None), app, served, worker })
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.served.as_ref().map(|served| served.address)
+    }
+
+    /// Ends the worker, then the server.
+    pub(crate) async fn stop(self) {
+        self.worker.stop().await;
+        self.app.stop().await;
+        if let Some(served) = self.served {
+            served.stopped().await;
+        }
+    }
+}
+
+async fn start_worker(
+    token: &Secret,
+    data_dir: &Path,
+    options: &EmbeddedOptions,
+    control_plane: ControlPlane,
+) -> Result<WorkerHandle, Failure> {
+    let text = serde_json::json!({
+        "worker_token": token,
+        "worker_name": "local",
+        "max_concurrent": options.max_concurrent,
+        "workspace_cache_dir": data_dir.join("cache"),
+        "state_dir": data_dir.join("worker"),
+        "drain_timeout_secs": 1,
+    })
+    .to_string();
+    let source =
+        stroem_config::Source { file: "the embedded worker's settings", text: &text, environment: &[] };
+    let config = WorkerConfig::load(source, "local").map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Internal { message: lines.join("\n") }
+    })?;
+    let worker = Worker::new(stroem_worker::Options::new(&config, runners(&options.keeper)?), control_plane);
+    worker.start().await.map_err(|error| Failure::environment(error.to_string()))
+}
+
+/// The runners of this program.
+pub(crate) fn runners(keeper: &Keeper) -> Result<Vec<Arc<dyn Runner>>, Failure> {
+    let cannot =
+        |error: std::io::Error| Failure::environment(format!("the local runner cannot start: {error}"));
+    stroem_runner_local::become_subreaper().map_err(cannot)?;
+    let local = LocalRunner::new(LocalRunnerOptions {
+        path: process::variable("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        lang: process::variable("LANG", "C.UTF-8"),
+        keeper: Some(keeper.clone()),
+    });
+    Ok(vec![Arc::new(local.map_err(cannot)?)])
+}

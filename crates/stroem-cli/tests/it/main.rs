@@ -1,0 +1,8 @@
+//! The built program as users run it: local runs, real servers and workers, crashes.
+
+mod basics;
+mod crashes;
+mod harness;
+mod logs;
+mod routing;
+mod scenarios;

@@ -1,0 +1,92 @@
+//! Every scenario, by a local run and by server and worker over HTTP: states and outputs are the same.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::harness::{System, out, stroem};
+
+#[derive(Deserialize)]
+struct Expected {
+    task: String,
+    input: Map<String, Value>,
+    status: String,
+    steps: BTreeMap<String, ExpectedStep>,
+    output: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedStep {
+    status: String,
+    output: Option<Value>,
+    error: Option<String>,
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut dirs: Vec<_> =
+        fs::read_dir(root).expect("scenarios").map(|entry| entry.expect("readable").path()).collect();
+    dirs.sort();
+    assert!(dirs.len() >= 30);
+    dirs
+}
+
+fn expected(dir: &Path) -> Expected {
+    let text = fs::read_to_string(dir.join("expected.json")).expect("an expectation");
+    serde_json::from_str(&text).expect("an expectation")
+}
+
+fn compare(dir: &Path, expected: &Expected, job: &Value) {
+    let at = |what: &str| format!("{}: {what}\n{job:#}", dir.display());
+    assert_eq!(job["status"], expected.status, "{}", at("status"));
+    let steps = job["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), expected.steps.len(), "{}", at("number of steps"));
+    for step in steps {
+        let name = step["step_name"].as_str().expect("a name");
+        let wanted = &expected.steps[name];
+        assert_eq!(step["status"], wanted.status, "{}", at(name));
+        assert_eq!(step["output"], wanted.output.clone().unwrap_or(Value::Null), "{}", at(name));
+        if let Some(error) = &wanted.error {
+            assert_eq!(step["error_message"], *error, "{}", at(name));
+        }
+    }
+    if let Some(output) = &expected.output {
+        assert_eq!(job["output"], *output, "{}", at("output"));
+    }
+}
+
+#[test]
+fn system_scenarios_pass_in_a_local_run() {
+    for dir in scenarios() {
+        let expected = expected(&dir);
+        let input = Value::from(expected.input.clone()).to_string();
+        let path = dir.to_string_lossy().into_owned();
+        let ran = stroem(&["run", &expected.task, "--path", &path, "--input", &input, "--output", "json"]);
+        let job: Value = serde_json::from_str(&out(&ran))
+            .unwrap_or_else(|error| panic!("{path}: {error}\n{}", String::from_utf8_lossy(&ran.stderr)));
+        compare(&dir, &expected, &job);
+        let code = if expected.status == "failed" { 1 } else { 0 };
+        assert_eq!(ran.status.code(), Some(code), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn system_scenarios_pass_on_server_and_worker() {
+    for dir in scenarios() {
+        let expected = expected(&dir);
+        let system = System::start(&dir).await;
+        let job = system
+            .client
+            .execute("default", &expected.task, expected.input.clone())
+            .await
+            .expect("a job")
+            .job_id;
+        let detail = serde_json::to_value(system.ended(job).await).expect("JSON");
+        compare(&dir, &expected, &detail);
+    }
+}
