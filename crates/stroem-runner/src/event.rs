@@ -1,7 +1,7 @@
 //! What a runner tells while a step runs, and how it is told to stop.
 
 use bytes::Bytes;
-use stroem_core::{ByteSize, HumanDuration};
+use stroem_core::{ByteSize, HumanDuration, Outcome};
 use tokio::sync::{mpsc, watch};
 
 /// Which pipe bytes came from.
@@ -23,7 +23,7 @@ pub enum RunnerEvent {
         /// Its process, where there is one on this host.
         pid: Option<u32>,
     },
-    /// Bytes of its output, in order for each stream.
+    /// Bytes of its output, in order for each stream, at most 64 KiB at a time.
     Output {
         /// The stream.
         stream: OutputStream,
@@ -32,14 +32,14 @@ pub enum RunnerEvent {
     },
     /// A sentence for the step's log.
     Note(String),
-    /// The most memory that was measured.
+    /// What the attempt used, once after the command ended, where the platform measures it.
     Usage {
-        /// Its peak.
+        /// The most memory that it held at a time.
         peak_memory: Option<ByteSize>,
     },
 }
 
-/// Takes events, with back-pressure.
+/// Takes events, with back-pressure. When nobody listens any more a runner discards events and goes on.
 pub type EventSender = mpsc::Sender<RunnerEvent>;
 
 /// Why an attempt is stopped.
@@ -58,5 +58,16 @@ pub enum StopReason {
     Drain,
 }
 
-/// Holds the reason once there is one.
+impl StopReason {
+    /// The outcome of an attempt that was stopped for this reason.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Cancelled => Outcome::Cancelled,
+            Self::TimedOut { limit } => Outcome::TimedOut { limit },
+            Self::LeaseLost | Self::Drain => Outcome::WorkerLost,
+        }
+    }
+}
+
+/// Holds the reason once there is one. The first one counts; a sender that is gone without one never stops anything.
 pub type StopReceiver = watch::Receiver<Option<StopReason>>;

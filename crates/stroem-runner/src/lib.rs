@@ -1,23 +1,20 @@
 //! The runner port: how one attempt of a step is prepared, started, followed, stopped and cleaned up.
 //!
-//! The contract, for every implementation of [`Runner`]:
-//! - **prepare -> start -> stream -> wait -> stop(grace) -> cleanup.** [`Runner::run`] is one pass through it. It never
-//!   panics, answers with what really happened, and has cleaned up when it answers.
-//! - **Output** goes to the bounded [`EventSender`] as raw bytes with back-pressure; a runner keeps nothing beyond what
-//!   it is just reading. Framing, masking and limits are the worker's.
-//! - **Stop** ([`StopReceiver`]) may come at any point, also before the start. The whole tree of processes gets TERM,
-//!   after the grace KILL; nothing of it is left one second later. The outcome is that of the reason.
-//! - **After the main process ended** its pipes get [`stroem_core::limits::DRAIN`]; what still holds them, and what else
-//!   is left of the tree, is killed and named in a [`RunnerEvent::Note`].
-//! - **The time-out** is the worker's: it counts from [`RunnerEvent::Started`] and stops with [`StopReason::TimedOut`].
-//! - **A crash** of the worker at any point leaves nothing that [`Runner::cleanup`] of the next worker cannot remove;
-//!   cleanup is idempotent.
-//! - **Concurrency**: any number of attempts run at once on one runner; cleanup of one does not disturb another.
+//! [`Runner`] is the written contract. A runner knows how to run one attempt on one kind of platform (processes,
+//! containers, pods); it does not know servers, framing, masking, retries or time-outs: the worker owns those and tells
+//! a runner only when to stop and why.
+//!
+//! The feature `conformance` brings the suite that every runner passes; [`FakeRunner`] is the double for tests of what
+//! stands above the port.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod event;
+mod fake;
 mod request;
 mod runner;
 
 pub use event::{EventSender, OutputStream, RunnerEvent, StopReason, StopReceiver};
-pub use request::{RunRequest, StepIdentity};
+pub use fake::{FakeRunner, FakeScript};
+pub use request::{ATTEMPT_VARIABLE, RunRequest, StepIdentity, marker_prefix};
 pub use runner::{Runner, Unavailable};

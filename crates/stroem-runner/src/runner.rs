@@ -1,4 +1,4 @@
-//! The trait.
+//! The trait and its contract.
 
 use std::path::Path;
 
@@ -7,23 +7,81 @@ use stroem_core::{AttemptKey, Outcome, RunnerKind};
 
 use crate::{EventSender, RunRequest, StopReceiver};
 
-/// Why a runner cannot take steps now. Its tag is withdrawn with this reason and it is asked again later.
+/// The platform behind a runner cannot be used now. The worker withdraws the runner's tag, shows the reason and
+/// asks again later; it does not exit. The text says what was tried and what the platform answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
 
-/// Runs steps. See the crate's documentation for the contract.
+/// Runs attempts of steps on one kind of platform.
+///
+/// # Lifecycle of one attempt
+/// [`run`](Self::run) takes an attempt through all of it and returns what really happened:
+///
+/// 1. **prepare**: makes `request.scratch`, the attempt's own writable copy of the workspace in it (or the
+///    platform's equal of both) and the script. Nothing of the user's runs. Ends with [`RunnerEvent::Prepared`].
+/// 2. **start**: the user's command begins; [`RunnerEvent::Started`] follows at once. The worker arms the step's
+///    time-out when it sees this event, so waiting for an image or a node never eats the step's time.
+/// 3. **stream**: what the command prints goes out as [`RunnerEvent::Output`], in order within a stream, every byte
+///    once, whatever the bytes are. The channel is bounded: when it is full the runner stops reading, so the
+///    command is slowed down and nothing piles up in memory. A dropped receiver discards output and nothing else.
+/// 4. **wait**: for the command's end or a stop. When the main process ended, what is still in flight is drained
+///    for at most [`stroem_core::limits::DRAIN`]; then whatever keeps the streams open is killed and named in a
+///    [`RunnerEvent::Note`], and so is everything else that the command left running.
+/// 5. **stop**: when `stop` carries a reason, the whole tree gets TERM, `request.grace` later KILL, and is gone
+///    within `request.grace` plus one second. The first reason counts and decides the outcome
+///    ([`StopReason::outcome`]), even if the command ends with code 0 on its TERM. A command that had ended before
+///    the stop arrived keeps its own outcome. A stop during *prepare* ends the attempt before the command begins.
+///    A dropped stop sender means that no stop will come.
+/// 6. **cleanup**: scratch and everything made on the platform are removed before `run` returns, whatever the
+///    outcome.
+///
+/// All events are in the channel before `run` returns, `Started` before any output, and the last `Output` of a
+/// stream before the outcome.
+///
+/// # The command's world
+/// Script steps find the workspace's files, writable and their own, at `STROEM_WORKSPACE_DIR`, which is the working
+/// directory unless `workdir` names a folder inside it. The environment holds `PATH`, `HOME`, `LANG`, `TMPDIR`,
+/// `request.passed_env`, the step's `env` and, above all of them, the `STROEM_*` variables of
+/// [`RunRequest::reserved_env`] and the paths `STROEM_WORKSPACE_DIR` and `STROEM_OUTPUT`; nothing of the worker's
+/// own environment. Standard input is empty. When the command ended with code 0 and the file `STROEM_OUTPUT` is
+/// not empty, the runner sends its text, line breaks replaced by spaces, as one more line of standard output with
+/// the prefix `OUTPUT: `; whoever frames the stream checks the JSON and its size. A shell script has plain shell
+/// semantics: no `set -e` is added.
+///
+/// # Outcomes
+/// A user's mistake (a `workdir` outside the workspace, a missing `source`) is `InvalidInput`; a full disk is
+/// `DiskFull`; whatever else the platform did not do is `RunnerError`, which is queued again elsewhere. `run` never
+/// panics and never returns early because a receiver is gone.
+///
+/// # Concurrency
+/// One runner serves many attempts at a time, each with its own key and scratch; all methods may be called
+/// concurrently, except twice for one attempt.
+///
+/// # Crashes
+/// The process of the worker may end at any point, and the future of `run` may be dropped at any point (which
+/// counts as a crash: the runner kills what it started, and the caller owes a `cleanup`). Then:
+/// * during *prepare*: a partial scratch directory, no process;
+/// * between *start* and the end: what runs on this host dies with the worker; what runs on a platform carries the
+///   attempt's key as a label, for adoption or sweep;
+/// * during *cleanup*: a part of the same things.
+///
+/// [`cleanup`](Self::cleanup) removes what any of these left, for an attempt that this runner no longer runs. It is
+/// idempotent, does nothing for an attempt that left nothing, and never touches another attempt.
 #[async_trait]
 pub trait Runner: Send + Sync {
-    /// What it runs.
+    /// Which steps this runner takes.
     fn kind(&self) -> RunnerKind;
 
-    /// Whether it can take steps now.
+    /// Whether an attempt could be started now. Cheap enough to be asked every few seconds.
+    ///
+    /// # Errors
+    /// [`Unavailable`] with the reason that people see.
     async fn health(&self) -> Result<(), Unavailable>;
 
-    /// Runs one attempt from preparation to cleanup.
+    /// Takes one attempt from prepare to cleanup.
     async fn run(&self, request: RunRequest, events: EventSender, stop: StopReceiver) -> Outcome;
 
-    /// Removes what an attempt left, whoever ran it and wherever it was when its worker died.
+    /// Removes what a crash left of an attempt.
     async fn cleanup(&self, attempt: AttemptKey, scratch: &Path);
 }

@@ -1,7 +1,8 @@
 //! The data directory: its files, and the lock that keeps a second server out.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -23,7 +24,8 @@ impl DataDir {
                 path.display()
             ))
         };
-        fs::create_dir_all(path).map_err(unusable)?;
+        // Jobs' inputs, outputs and logs are nobody else's business.
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -305,3 +305,39 @@ fn is_attempt_of(connection: &Connection, lease: LeaseKey) -> Outcome<bool> {
     )?;
     Ok(statement.exists((job.as_bytes(), step, attempt.0, lease.fence.0))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrations;
+
+    /// The questions that every event, claim or poll asks must follow an index: none reads a whole table or sorts.
+    #[test]
+    fn hot_questions_follow_an_index() {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection.execute_batch(migrations::MAIN[0]).expect("creates");
+        for sql in [
+            "SELECT job FROM queue WHERE queue_key = 1 AND (avoid_worker IS NULL OR avoid_worker <> x'00') \
+             ORDER BY priority DESC, ready_at, job, step LIMIT 8",
+            "DELETE FROM queue WHERE job = x'00' AND step = 1",
+            "SELECT priority FROM queue WHERE queue_key = 1 AND priority < 5 ORDER BY priority DESC LIMIT 1",
+            "SELECT min(ready_at) FROM queue WHERE queue_key = 1 AND priority = 0",
+            "SELECT job FROM queue WHERE queue_key = 1 AND priority = 0 AND ready_at <= 9 \
+             ORDER BY ready_at, job, step LIMIT 8",
+            "SELECT count(*) FROM queue WHERE queue_key = 1 AND priority = 0 AND (ready_at, job, step) < (1, x'00', 1)",
+            "SELECT fence FROM lease WHERE worker = x'00' ORDER BY fence",
+            "SELECT step, error FROM step INDEXED BY step_open WHERE job = x'00' AND status < 4 ORDER BY step",
+            "SELECT step, error FROM step WHERE job = x'00' ORDER BY step",
+            "SELECT due_at FROM timer ORDER BY due_at LIMIT 1",
+            "DELETE FROM timer WHERE job = x'00'",
+            "SELECT id FROM worker WHERE session = x'00' AND gone_at IS NULL",
+        ] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
+            let steps = statement.query_map([], |row| row.get::<_, String>(3)).expect("explains");
+            let steps = steps.collect::<Result<Vec<_>, _>>().expect("explains").join("; ");
+            let first_of_an_index = steps.starts_with("SCAN timer USING COVERING INDEX");
+            assert!(steps.starts_with("SEARCH") || first_of_an_index, "{sql}: {steps}");
+            assert!(!steps.contains("TEMP"), "{sql}: {steps}");
+        }
+    }
+}

@@ -180,3 +180,93 @@ fn execute(connection: &Connection, sql: &str) -> Outcome<()> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc as blocking;
+
+    use super::*;
+
+    fn writer() -> (Writer, Arc<Counters>) {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection.execute_batch("CREATE TABLE number (value INTEGER NOT NULL UNIQUE)").expect("creates");
+        let counters = Arc::new(Counters::default());
+        (Writer::start("test-writer", connection, Arc::clone(&counters)).expect("starts"), counters)
+    }
+
+    fn insert(connection: &Connection, value: i64) -> Outcome<()> {
+        connection.execute("INSERT INTO number (value) VALUES (?1)", [value])?;
+        Ok(())
+    }
+
+    async fn numbers(writer: &Writer) -> Vec<i64> {
+        let read = |connection: &Connection| {
+            let mut statement = connection.prepare("SELECT value FROM number ORDER BY value")?;
+            let values = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(values)
+        };
+        writer.run(read).await.expect("reads")
+    }
+
+    #[tokio::test]
+    async fn operations_that_fail_or_panic_are_undone_alone() {
+        let (writer, counters) = writer();
+        let (release, held) = blocking::channel::<()>();
+        // Holds the writer until all others wait, so that they are one group.
+        let gate = writer.run(move |_| {
+            held.recv().expect("released");
+            Ok(())
+        });
+        let good = writer.run(|connection| insert(connection, 1));
+        let failing = writer.run(|connection| insert(connection, 2).and_then(|()| insert(connection, 2)));
+        let panicking = writer.run(|connection| {
+            insert(connection, 3)?;
+            panic!("a defect")
+        });
+        let last = writer.run(|connection| insert(connection, 4));
+        let let_go = async { release.send(()).expect("waits") };
+        let (gate, good, failing, panicking, last, ()) =
+            tokio::join!(biased; gate, good, failing, panicking, last, let_go);
+        assert!(gate.is_ok() && good.is_ok() && last.is_ok());
+        assert!(matches!(failing, Err(StoreError::Internal(_))), "{failing:?}");
+        let panicking: Result<(), StoreError> = panicking;
+        assert!(matches!(panicking, Err(StoreError::Internal(_))), "{panicking:?}");
+        assert_eq!(numbers(&writer).await, [1, 4]);
+        let statistics = counters.snapshot();
+        assert_eq!((statistics.commits, statistics.operations), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_gave_up_fails_as_a_whole() {
+        let (writer, counters) = writer();
+        let broken = writer.run(|connection| {
+            insert(connection, 1)?;
+            connection.execute_batch("ROLLBACK")?;
+            Ok(())
+        });
+        assert!(matches!(broken.await, Err(StoreError::Unavailable(_))));
+        writer.run(|connection| insert(connection, 2)).await.expect("goes on");
+        assert_eq!(numbers(&writer).await, [2]);
+        assert_eq!(counters.snapshot().commits, 1);
+    }
+
+    #[tokio::test]
+    async fn dropping_the_writer_finishes_what_waits() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("numbers.db");
+        let connection = Connection::open(&file).expect("opens");
+        connection.execute_batch("CREATE TABLE number (value INTEGER NOT NULL UNIQUE)").expect("creates");
+        let writer = Writer::start("test-writer", connection, Arc::default()).expect("starts");
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(writer.run(|c| insert(c, 1)), writer.run(|c| insert(c, 2))) } => {}
+            () = std::future::ready(()) => {}
+        }
+        drop(writer);
+        let count =
+            Connection::open(&file)
+                .expect("opens")
+                .query_row("SELECT count(*) FROM number", [], |row| row.get(0));
+        assert_eq!(count, Ok(2));
+    }
+}

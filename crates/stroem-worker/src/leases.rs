@@ -158,6 +158,11 @@ impl Leases {
         self.state().held.keys().copied().collect()
     }
 
+    /// Whether an attempt runs under this lease.
+    pub(crate) fn is_running(&self, lease: LeaseKey) -> bool {
+        self.state().held.get(&lease).is_some_and(|held| held.running)
+    }
+
     /// Waits until a slot may have become free, or somebody called [`Self::wake_poll`].
     pub(crate) async fn slot_freed(&self) {
         self.freed.notified().await;
@@ -215,7 +220,10 @@ mod tests {
         assert_eq!(leases.free_slots(), 0);
         leases.over(lease(1));
         let holdings = leases.holdings();
-        assert_eq!((holdings.free_slots, holdings.held, holdings.stopping), (1, vec![lease(1)], vec![lease(1)]));
+        assert_eq!(
+            (holdings.free_slots, holdings.held, holdings.stopping),
+            (1, vec![lease(1)], vec![lease(1)])
+        );
         leases.release(lease(1));
         assert_eq!(leases.held(), []);
     }

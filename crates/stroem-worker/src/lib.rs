@@ -1,1 +1,34 @@
-//! The worker: register, claim, prepare, run, report, drain.
+//! The worker: registers, claims steps, prepares and runs them, reports, drains.
+//!
+//! It speaks to the server through [`stroem_api::ControlPlane`] and to the host through [`stroem_runner::Runner`]; it
+//! must not know stores, plans or how a runner does its work. Concrete runners are named by the program, not here.
+//!
+//! ```text
+//! poll ──claims──> attempt ──bytes──> mask, frame, pack ──chunks──> outbox ──calls──> delivery
+//!   ^                 │ end                                           ^ journal, spool
+//!   └── free slots ── leases <──────────── acknowledged ─────────────┘
+//! ```
+
+mod attempt;
+mod backoff;
+mod cache;
+mod clock;
+mod config;
+mod delivery;
+mod error;
+mod health;
+mod heartbeat;
+mod journal;
+mod leases;
+mod options;
+mod outbox;
+mod poll;
+mod session;
+mod shared;
+mod state;
+mod worker;
+
+pub use config::{DockerSection, KubernetesSection, LimitsSection, SCHEMA, WorkerConfig};
+pub use error::WorkerError;
+pub use options::Options;
+pub use worker::{Handle, Worker};

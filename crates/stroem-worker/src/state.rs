@@ -36,7 +36,12 @@ impl StateDir {
         let failed = |source| WorkerError::StateDir { path: root.to_owned(), source };
         fs::create_dir_all(root).map_err(failed)?;
         let root = fs::canonicalize(root).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join("lock"))
+            .map_err(failed)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { root, _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(WorkerError::StateDirInUse { path: root }),

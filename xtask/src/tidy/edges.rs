@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stroem-blobs", &["stroem-core"]),
     ("stroem-logs", &["stroem-core"]),
     ("stroem-api", &["stroem-core"]),
+    ("stroem-config", &["stroem-core"]),
     (
         "stroem-app",
         &[
@@ -31,8 +32,14 @@ const EDGES: &[(&str, &[&str])] = &[
             "stroem-blobs",
         ],
     ),
-    ("stroem-server", &["stroem-core", "stroem-workflow", "stroem-app", "stroem-api", "stroem-store-*"]),
-    ("stroem-worker", &["stroem-core", "stroem-runner", "stroem-logs", "stroem-api", "stroem-runner-*"]),
+    (
+        "stroem-server",
+        &["stroem-core", "stroem-workflow", "stroem-app", "stroem-api", "stroem-config", "stroem-store-*"],
+    ),
+    (
+        "stroem-worker",
+        &["stroem-core", "stroem-runner", "stroem-logs", "stroem-api", "stroem-config", "stroem-runner-*"],
+    ),
     ("stroem-cli", &["stroem-*"]),
     ("stroem-testkit", &["stroem-*"]),
     ("xtask", &[]),
@@ -47,7 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("minijinja", &["stroem-workflow"]),
     ("object_store", &["stroem-blobs"]),
     ("rusqlite", &["stroem-store-sqlite"]),
-    ("saphyr-parser", &["stroem-workflow"]),
+    ("saphyr-parser", &["stroem-workflow", "stroem-config"]),
     ("sqlx", &["stroem-store-postgres"]),
     ("stroem-testkit", &[]),
     ("tokio-postgres", &["stroem-store-postgres"]),

@@ -33,10 +33,16 @@ impl Worker {
             let transport =
                 HttpTransport::new(&config.server_url).map_err(|error| Failure::usage(error.to_string()))?;
             let options = stroem_worker::Options::new(&config, runners(&keeper)?);
-            let worker = WorkerService::new(options, ControlPlane::new(Arc::new(transport)));
-            let handle = worker.start().await.map_err(|error| Failure::environment(error.to_string()))?;
-            process::until_told(CancellationToken::new()).await?;
-            handle.stop().await;
+            let worker = WorkerService::new(options, ControlPlane::new(Arc::new(transport)))
+                .map_err(|error| Failure::environment(error.to_string()))?;
+            let shutdown = CancellationToken::new();
+            let running = async {
+                let result = worker.run(shutdown.clone()).await;
+                shutdown.cancel();
+                result.map_err(|error| Failure::environment(error.to_string()))
+            };
+            let (result, told) = tokio::join!(running, process::until_told(shutdown.clone()));
+            result.and(told)?;
             Ok(Exit::Done)
         });
         keeper.stop();

@@ -14,7 +14,9 @@ use stroem_runner::Runner;
 use stroem_runner_local::{LocalRunner, LocalRunnerOptions, keeper::Keeper};
 use stroem_server::{RouterTransport, Served};
 use stroem_store_sqlite::SqliteStore;
-use stroem_worker::{Worker, WorkerConfig, WorkerHandle};
+use stroem_worker::{Worker, WorkerConfig, WorkerError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::{compose::process, failure::Failure};
 
@@ -39,7 +41,8 @@ pub(crate) struct Embedded {
     pub(crate) client: ApiClient,
     app: App,
     served: Option<Served>,
-    worker: WorkerHandle,
+    worker: JoinHandle<Result<(), WorkerError>>,
+    worker_stop: CancellationToken,
 }
 
 /// The name of the folder's workspace.
@@ -62,6 +65,7 @@ impl Embedded {
         let data_dir = options.data_dir.canonicalize().map_err(|error| environment(&error))?;
         let store = SqliteStore::open(&data_dir.join("server")).map_err(|error| environment(&error))?;
         // Both ends are in this process, so the token is nobody else's business.
+        #[expect(clippy::disallowed_methods, reason = "a token for one process; nothing is recorded under it")]
         let token = Secret::new(uuid::Uuid::new_v4().simple().to_string());
         let name = WorkspaceName::new(WORKSPACE).map_err(|error| environment(&error))?;
         let mut settings =
@@ -77,8 +81,10 @@ impl Embedded {
             None => None,
         };
         let transport = Arc::new(RouterTransport::new(router));
-        let worker = start_worker(&token, &data_dir, &options, ControlPlane::new(transport.clone())).await?;
-        Ok(Self { client: ApiClient::new(transport, None), app, served, worker })
+        let worker_stop = CancellationToken::new();
+        let control_plane = ControlPlane::new(transport.clone());
+        let worker = start_worker(&token, &data_dir, &options, control_plane, worker_stop.clone())?;
+        Ok(Self { client: ApiClient::new(transport, None), app, served, worker, worker_stop })
     }
 
     /// Where the server listens.
@@ -88,7 +94,12 @@ impl Embedded {
 
     /// Ends the worker, then the server.
     pub(crate) async fn stop(self) {
-        self.worker.stop().await;
+        self.worker_stop.cancel();
+        match self.worker.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the worker ended badly"),
+            Err(error) => tracing::error!(%error, "the worker ended by a defect"),
+        }
         self.app.stop().await;
         if let Some(served) = self.served {
             served.stopped().await;
@@ -96,12 +107,13 @@ impl Embedded {
     }
 }
 
-async fn start_worker(
+fn start_worker(
     token: &Secret,
     data_dir: &Path,
     options: &EmbeddedOptions,
     control_plane: ControlPlane,
-) -> Result<WorkerHandle, Failure> {
+    stop: CancellationToken,
+) -> Result<JoinHandle<Result<(), WorkerError>>, Failure> {
     let text = serde_json::json!({
         "worker_token": token,
         "worker_name": "local",
@@ -117,8 +129,10 @@ async fn start_worker(
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Internal { message: lines.join("\n") }
     })?;
-    let worker = Worker::new(stroem_worker::Options::new(&config, runners(&options.keeper)?), control_plane);
-    worker.start().await.map_err(|error| Failure::environment(error.to_string()))
+    let worker = Worker::new(stroem_worker::Options::new(&config, runners(&options.keeper)?), control_plane)
+        .map_err(|error| Failure::environment(error.to_string()))?;
+    #[expect(clippy::disallowed_methods, reason = "joined by Embedded::stop")]
+    Ok(tokio::spawn(worker.run(stop)))
 }
 
 /// The runners of this program.

@@ -1,3 +1,5 @@
+//! What `limit` promises, on cases and on random input.
+
 use proptest::prelude::*;
 use tempfile::TempDir;
 

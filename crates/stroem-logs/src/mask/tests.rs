@@ -1,3 +1,5 @@
+//! What `mask` promises, on cases and on random input.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! What `seal` promises, on cases and on random input.
+
 use proptest::prelude::*;
 
 use super::*;

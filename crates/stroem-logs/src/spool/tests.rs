@@ -1,3 +1,5 @@
+//! What `spool` promises, on cases and on random input.
+
 use std::{collections::BTreeMap, os::unix::fs::FileExt as _};
 
 use proptest::prelude::*;

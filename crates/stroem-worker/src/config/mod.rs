@@ -114,7 +114,8 @@ impl WorkerConfig {
     /// Never: the table gives what the struct takes, which a test shows.
     pub fn load(source: Source<'_>, host_name: &str) -> Result<Self, Vec<Problem>> {
         let value = stroem_config::load(source, &SCHEMA)?;
-        let written: Written = serde_json::from_value(value).expect("the table and the struct have the same keys");
+        let written: Written =
+            serde_json::from_value(value).expect("the table and the struct have the same keys");
         Self::check(written, source, host_name)
     }
 

@@ -56,13 +56,18 @@ pub static SCHEMA: Schema = Schema {
 };
 
 static DOCKER: Schema = Schema {
-    keys: &[Key::new("host", Kind::Text, "The engine's address; `DOCKER_HOST` or the local socket when left out.")],
+    keys: &[Key::new(
+        "host",
+        Kind::Text,
+        "The engine's address; `DOCKER_HOST` or the local socket when left out.",
+    )],
 };
 
 static KUBERNETES: Schema = Schema {
     keys: &[
         Key::new("namespace", Kind::Text, "Where pods are created.").or("default"),
-        Key::new("init_image", Kind::Text, "The image that downloads the workspace.").or("curlimages/curl:latest"),
+        Key::new("init_image", Kind::Text, "The image that downloads the workspace.")
+            .or("curlimages/curl:latest"),
         Key::new("runner_startup_configmap", Kind::Text, "Holds scripts for `/etc/stroem/startup.d`."),
     ],
 };

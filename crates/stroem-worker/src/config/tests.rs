@@ -27,7 +27,10 @@ runner_image: "ghcr.io/fremvaerk/stroem-runner:latest"
     assert_eq!(tags(&config), "docker,script");
     assert_eq!(config.docker, Some(DockerSection { host: None }));
     assert_eq!(config.runner_image.as_deref(), Some("ghcr.io/fremvaerk/stroem-runner:latest"));
-    assert_eq!(config.missing_runner(RunnerKind::Docker), "this version of the worker has no docker runner yet");
+    assert_eq!(
+        config.missing_runner(RunnerKind::Docker),
+        "this version of the worker has no docker runner yet"
+    );
 }
 
 #[test]
@@ -41,7 +44,10 @@ kubernetes:
   init_image: curlimages/curl:latest # optional, default
 ";
     let kubernetes = load(text, &[TOKEN]).unwrap().kubernetes.unwrap();
-    assert_eq!((kubernetes.namespace.as_str(), kubernetes.init_image.as_str()), ("stroem-jobs", "curlimages/curl:latest"));
+    assert_eq!(
+        (kubernetes.namespace.as_str(), kubernetes.init_image.as_str()),
+        ("stroem-jobs", "curlimages/curl:latest")
+    );
 }
 
 #[test]
@@ -87,7 +93,9 @@ tags:
 
 #[test]
 fn without_a_file_variables_and_defaults_are_enough() {
-    let config = load("", &[TOKEN, ("STROEM__TAGS", "script,gpu"), ("STROEM__DOCKER__HOST", "tcp://dind:2375")]).unwrap();
+    let config =
+        load("", &[TOKEN, ("STROEM__TAGS", "script,gpu"), ("STROEM__DOCKER__HOST", "tcp://dind:2375")])
+            .unwrap();
     assert_eq!(config.worker_name.as_str(), "host-7");
     assert_eq!((config.max_concurrent, config.poll_interval_secs, config.drain_timeout_secs), (4, 2, 60));
     assert_eq!(tags(&config), "gpu,script");
@@ -107,15 +115,28 @@ fn capabilities_are_tags_and_named_variables_are_passed() {
 #[test]
 fn every_mistake_is_named() {
     for (text, expected) in [
-        ("max_concurent: 3", "worker-config.yaml:1:1: unknown key `max_concurent` (did you mean `max_concurrent`?)"),
-        ("docker:\n  hots: a", "worker-config.yaml:2:3: unknown key `hots` in `docker` (did you mean `host`?)"),
-        ("max_concurrent: 0", "worker-config.yaml:1:17: `max_concurrent`: `0` is not a whole number from 1 to 10000"),
+        (
+            "max_concurent: 3",
+            "worker-config.yaml:1:1: unknown key `max_concurent` (did you mean `max_concurrent`?)",
+        ),
+        (
+            "docker:\n  hots: a",
+            "worker-config.yaml:2:3: unknown key `hots` in `docker` (did you mean `host`?)",
+        ),
+        (
+            "max_concurrent: 0",
+            "worker-config.yaml:1:17: `max_concurrent`: `0` is not a whole number from 1 to 10000",
+        ),
         ("tags: script", "worker-config.yaml:1:7: `tags` must be a list, not a text (write `[script]`)"),
-        ("worker_name: 'a/b'", "worker-config.yaml:1:14: `worker_name`: `/` cannot be part of a worker name (letters, digits, `_`, `-`, `.` and spaces inside can)"),
+        (
+            "worker_name: 'a/b'",
+            "worker-config.yaml:1:14: `worker_name`: `/` cannot be part of a worker name (letters, digits, `_`, `-`, `.` and spaces inside can)",
+        ),
     ] {
         assert_eq!(load(text, &[TOKEN]).unwrap_err(), [expected], "{text}");
     }
-    let missing = "worker-config.yaml:1:1: `worker_token` is missing (write it here, or set STROEM__WORKER_TOKEN)";
+    let missing =
+        "worker-config.yaml:1:1: `worker_token` is missing (write it here, or set STROEM__WORKER_TOKEN)";
     assert_eq!(load("", &[]).unwrap_err(), [missing]);
     assert!(load("", &[("STROEM__WORKER_TOKEN", "a b")]).unwrap_err()[0].contains("worker_token"));
     assert!(load("tags: ['{{ input.tag }}']", &[TOKEN]).unwrap_err()[0].contains("cannot be a tag"));

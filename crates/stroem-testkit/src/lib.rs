@@ -1,1 +1,0 @@
-//! Test support: scenario loader, simulator, fakes.

@@ -1,0 +1,57 @@
+//! Which of the configured tags can be served now. A runner that cannot be reached takes its tag back, with a reason
+//! that everybody can see, and is asked again; the worker goes on with the others.
+
+use std::{sync::Arc, time::Duration};
+
+use stroem_core::RunnerKind;
+
+use crate::{options::Options, session::Offer, shared::Shared};
+
+/// How often runners are asked.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Runs until the worker leaves.
+pub(crate) async fn serve(shared: Arc<Shared>, mut known: Offer) {
+    loop {
+        tokio::select! {
+            () = shared.leaving.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let now = offer(&shared.options).await;
+        if now != known {
+            tell(&now);
+            known = now.clone();
+            shared.session.offer(now).await;
+        }
+    }
+}
+
+/// Asks every runner whose tag is configured.
+pub(crate) async fn offer(options: &Options) -> Offer {
+    let mut withdrawn = Vec::new();
+    for kind in [RunnerKind::Local, RunnerKind::Docker, RunnerKind::Pod] {
+        if !options.tags.contains(kind.required_tag()) {
+            continue;
+        }
+        let reason = match options.runner(kind) {
+            Some(runner) => runner.health().await.err().map(|unavailable| unavailable.to_string()),
+            None => Some(missing(options, kind)),
+        };
+        withdrawn.extend(reason.map(|reason| (kind.required_tag().to_owned(), reason)));
+    }
+    let serves = |tag: &str| !withdrawn.iter().any(|(known, _)| known == tag);
+    let tags = options.tags.iter().filter(|tag| serves(tag.as_str())).cloned().collect();
+    Offer { tags, withdrawn }
+}
+
+/// Says which tags are not offered.
+pub(crate) fn tell(offer: &Offer) {
+    for (tag, reason) in &offer.withdrawn {
+        tracing::warn!(tag, reason, "a tag is not offered now");
+    }
+}
+
+fn missing(options: &Options, kind: RunnerKind) -> String {
+    let known = options.missing.iter().find(|(known, _)| *known == kind);
+    known.map_or_else(|| format!("this worker has no {} runner", kind.as_str()), |(_, reason)| reason.clone())
+}
