@@ -100,6 +100,7 @@ impl App {
             started_at,
         };
         let app = Self { inner: Arc::new(inner) };
+        app.end_orphaned_leases().await?;
         app.serve();
         Ok(app)
     }

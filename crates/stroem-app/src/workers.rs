@@ -111,6 +111,15 @@ impl App {
         Ok(surviving.iter().filter(|lease| !held(lease)).copied().collect())
     }
 
+    /// Ends attempts of workers that were judged gone by an earlier server which could not finish that.
+    pub(crate) async fn end_orphaned_leases(&self) -> Result<(), AppError> {
+        for worker in self.inner.store.workers().await?.into_iter().filter(|worker| worker.gone_at.is_some())
+        {
+            self.settle_leases(worker.id, &[]).await?;
+        }
+        Ok(())
+    }
+
     /// Ends attempts whose worker is gone.
     pub(crate) async fn lose(&self, leases: Vec<LeaseKey>) -> Result<(), AppError> {
         for lease in leases {

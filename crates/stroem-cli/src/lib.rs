@@ -5,7 +5,6 @@
 //! [`terminal::Terminal`]; only `compose` knows server, worker, store and runners.
 
 mod args;
-mod clock;
 mod commands;
 mod compose;
 mod exit;

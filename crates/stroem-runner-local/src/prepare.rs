@@ -6,22 +6,16 @@ use std::{
 };
 
 use stroem_core::{Outcome, ScriptBody, ScriptSpec, StepRun};
-use stroem_runner::RunRequest;
+use stroem_runner::{ATTEMPT_VARIABLE, RunRequest};
 use tokio::process::Command;
 
-use crate::{copy, process::MARKER, runner::LocalRunnerOptions, toolchain::Toolchains};
+use crate::{copy, runner::LocalRunnerOptions, toolchain::Toolchains};
 
 /// A step that only has to be started.
 pub(crate) struct Prepared {
     pub(crate) command: Command,
     /// The file that a step may write its output to.
     pub(crate) output_file: PathBuf,
-}
-
-/// The value of the marker: unique for each lease.
-pub(crate) fn marker(request: &RunRequest) -> String {
-    let key = request.lease.attempt;
-    format!("{}-{}-{}-{}", key.job, key.step, key.attempt, request.lease.fence)
 }
 
 /// Lays everything out. Blocking.
@@ -118,7 +112,7 @@ fn environment(
         .env("STROEM_WORKSPACE", identity.workspace.as_str())
         .env("STROEM_WORKSPACE_DIR", workspace)
         .env("STROEM_OUTPUT", output_file)
-        .env(MARKER, marker(request));
+        .env(ATTEMPT_VARIABLE, request.marker());
 }
 
 /// An error of the disk: full, or else the runner's.

@@ -6,11 +6,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, set_child_subreaper};
+use stroem_runner::ATTEMPT_VARIABLE;
 
 use crate::cgroup::{self, Group};
-
-/// The variable that marks every process of an attempt.
-pub(crate) const MARKER: &str = "STROEM_ATTEMPT";
 
 /// Makes orphans of steps children of this process, so that none escapes to init and all are reaped here.
 ///
@@ -26,7 +24,7 @@ pub(crate) struct Tree<'a> {
     pub(crate) group: &'a Group,
     /// The main process, which is also its session and process group.
     pub(crate) leader: Pid,
-    /// The value of [`MARKER`].
+    /// The value of [`ATTEMPT_VARIABLE`].
     pub(crate) marker: &'a str,
 }
 
@@ -86,7 +84,7 @@ pub(crate) fn send(pid: i32, signal: Signal) {
 
 /// Processes whose environment has the marker with this value.
 pub(crate) fn marked(marker: &str) -> Vec<i32> {
-    let wanted = format!("{MARKER}={marker}");
+    let wanted = format!("{ATTEMPT_VARIABLE}={marker}");
     with_environment(|entry| entry == wanted.as_bytes())
 }
 

@@ -21,7 +21,7 @@ use crate::{
     cgroup::{Group, Hierarchy},
     keeper::Keeper,
     output::pump,
-    prepare::{Prepared, disk_outcome, marker, prepare},
+    prepare::{Prepared, disk_outcome, prepare},
     process::{Tree, describe, reap_orphans, with_environment},
     spawner::Spawner,
     toolchain::Toolchains,
@@ -88,14 +88,14 @@ impl LocalRunner {
                 return Outcome::RunnerError { message: format!("preparation ended early: {error}") };
             }
         };
-        let marker = marker(request);
+        let marker = request.marker();
         let (group, notes) = self.groups.create(&marker, &request.spec.resources);
         for note in notes {
             send(events, RunnerEvent::Note(note)).await;
         }
         send(events, RunnerEvent::Prepared).await;
         if let Some(reason) = *stop.borrow() {
-            return stopped(reason);
+            return reason.outcome();
         }
         if let Some(keeper) = &self.options.keeper
             && let Err(error) =
@@ -266,17 +266,9 @@ async fn stop_reason(stop: &mut StopReceiver) -> StopReason {
     }
 }
 
-fn stopped(reason: StopReason) -> Outcome {
-    match reason {
-        StopReason::Cancelled => Outcome::Cancelled,
-        StopReason::TimedOut { limit } => Outcome::TimedOut { limit },
-        StopReason::LeaseLost | StopReason::Drain => Outcome::WorkerLost,
-    }
-}
-
 fn judge(status: std::io::Result<ExitStatus>, reason: Option<StopReason>, group: &Group) -> Outcome {
     if let Some(reason) = reason {
-        return stopped(reason);
+        return reason.outcome();
     }
     let status = match status {
         Ok(status) => status,

@@ -5,7 +5,9 @@ use std::{collections::VecDeque, path::Path, sync::Mutex};
 use async_trait::async_trait;
 use stroem_core::{AttemptKey, Outcome, RunnerKind};
 
-use crate::{EventSender, OutputStream, RunRequest, Runner, RunnerEvent, StopReason, StopReceiver, Unavailable};
+use crate::{
+    EventSender, OutputStream, RunRequest, Runner, RunnerEvent, StopReason, StopReceiver, Unavailable,
+};
 
 /// What one attempt on a [`FakeRunner`] does.
 #[derive(Debug, Clone)]

@@ -93,6 +93,7 @@ async fn watch_signals(
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
 fn failure(error: WorkerError) -> Failure {
     let code = match error {
         WorkerError::Token { .. } => EXIT_REFUSED,

@@ -23,7 +23,7 @@ impl Logs {
         let client = self.remote.client()?;
         runtime::asking(async {
             if self.follow {
-                follow::log(&client, self.job, terminal).await?;
+                follow::log(&client, self.job, follow::Aside::IsTheResult, terminal).await?;
             } else {
                 follow::pages(&client, self.job, self.step.as_deref(), terminal).await?;
             }

@@ -65,7 +65,10 @@ impl Embedded {
         let data_dir = options.data_dir.canonicalize().map_err(|error| environment(&error))?;
         let store = SqliteStore::open(&data_dir.join("server")).map_err(|error| environment(&error))?;
         // Both ends are in this process, so the token is nobody else's business.
-        #[expect(clippy::disallowed_methods, reason = "a token for one process; nothing is recorded under it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a token for one process; nothing is recorded under it"
+        )]
         let token = Secret::new(uuid::Uuid::new_v4().simple().to_string());
         let name = WorkspaceName::new(WORKSPACE).map_err(|error| environment(&error))?;
         let mut settings =

@@ -26,6 +26,15 @@ pub(crate) enum Follow {
     Quietly,
 }
 
+/// What a log is for its command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aside {
+    /// The command's result is the job; the log is told on the way.
+    FromResult,
+    /// The log is what was asked for.
+    IsTheResult,
+}
+
 const PAUSE: Duration = Duration::from_millis(300);
 const WAIT_MS: u64 = 25_000;
 
@@ -37,7 +46,7 @@ pub(crate) async fn to_the_end(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     if show == Follow::Log {
-        log(client, job, terminal).await?;
+        log(client, job, Aside::FromResult, terminal).await?;
     }
     let detail = ended(client, job, terminal).await?;
     match terminal.format() {
@@ -87,7 +96,12 @@ async fn ended(client: &ApiClient, job: JobId, terminal: &Terminal) -> Result<Jo
 }
 
 /// Writes a job's log until it is complete.
-pub(crate) async fn log(client: &ApiClient, job: JobId, terminal: &Terminal) -> Result<(), Failure> {
+pub(crate) async fn log(
+    client: &ApiClient,
+    job: JobId,
+    aside: Aside,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let mut position: Option<String> = None;
     let mut connected = true;
     loop {
@@ -105,7 +119,7 @@ pub(crate) async fn log(client: &ApiClient, job: JobId, terminal: &Terminal) -> 
             let Ok(piece) = frame.into_data() else { continue };
             for event in decoder.push(&piece) {
                 match event.event.as_str() {
-                    "lines" => write_lines(&event.data, terminal)?,
+                    "lines" => write_lines(&event.data, aside, terminal)?,
                     "end" => return Ok(()),
                     _ => continue,
                 }
@@ -130,7 +144,7 @@ pub(crate) async fn pages(
             return Ok(());
         }
         let array = format!("[{}]", page.logs.trim_end().replace('\n', ","));
-        write_lines(&array, terminal)?;
+        write_lines(&array, Aside::IsTheResult, terminal)?;
         cursor = Some(page.next_cursor);
     }
 }
@@ -153,7 +167,7 @@ async fn reconnect(error: ApiError, connected: &mut bool, terminal: &Terminal) -
     Ok(())
 }
 
-fn write_lines(array: &str, terminal: &Terminal) -> Result<(), Failure> {
+fn write_lines(array: &str, aside: Aside, terminal: &Terminal) -> Result<(), Failure> {
     let lines: Vec<LogLine> = serde_json::from_str(array).map_err(|error| Failure::Internal {
         message: format!("the server's log lines cannot be read: {error}"),
     })?;
@@ -175,10 +189,10 @@ fn write_lines(array: &str, terminal: &Terminal) -> Result<(), Failure> {
             }
         }
     }
-    match terminal.format() {
+    match (terminal.format(), aside) {
         // The result on the standard output is one JSON document; the log on its way is beside it.
-        Format::Json => terminal.note(&text),
-        Format::Text => terminal.result(&text)?,
+        (Format::Json, Aside::FromResult) => terminal.note(&text),
+        _ => terminal.result(&text)?,
     }
     Ok(())
 }

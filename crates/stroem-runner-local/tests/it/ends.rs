@@ -73,7 +73,10 @@ async fn a_step_over_its_memory_limit_ends_as_out_of_memory() {
     hungry.memory = Some(ByteSize::from_mib(40));
     let ran = run(hungry).await;
     if ran.notes.iter().any(|note| note.contains("no memory cgroup")) {
-        skip("a_step_over_its_memory_limit_ends_as_out_of_memory", "this host gives the worker no memory cgroup");
+        skip(
+            "a_step_over_its_memory_limit_ends_as_out_of_memory",
+            "this host gives the worker no memory cgroup",
+        );
         return;
     }
     let Outcome::OutOfMemory { limit, peak } = ran.outcome else { panic!("{:?}", ran.outcome) };

@@ -1,1 +1,1 @@
-
+//! Fetching, unpacking and evicting revisions.

@@ -1,1 +1,1 @@
-
+//! What waits for the server, and what comes back.
