@@ -65,7 +65,11 @@ pub(super) fn check_site(
                 (None, None) => site.at(report, 0, 1),
             };
             let message = format!("the template of `{}` has a syntax error: {}", site.place, error.message);
-            report.error(at, "template_syntax", message);
+            // A shell's `${#name}` looks like the beginning of a template's comment.
+            let help = site.text.contains("${#").then(|| {
+                "`{#` begins a comment in templates: write `{% raw %}${#name}{% endraw %}` for the shell's length".to_owned()
+            });
+            report.error_with(at, "template_syntax", message, help);
             return;
         }
     };
