@@ -26,17 +26,18 @@ const PAGE: [u8; 4096] = [0x5a; 4096];
 
 /// Both figures of the floor.
 pub(crate) fn measure(repo: &Repo, runs: u32) -> Result<Vec<Measurement>> {
-    let spawns = (0..runs).map(|_| spawns_per_second()).collect::<Result<Vec<f64>>>()?;
     let syncs = (0..runs).map(|_| syncs_per_second(repo)).collect::<Result<Vec<f64>>>()?;
     Ok(vec![
-        Measurement {
-            name: "processes started and waited for, 8 in flight",
-            unit: "1/s",
-            runs: spawns,
-            budget: None,
-        },
+        spawns(runs)?,
         Measurement { name: "4 KiB written and synced", unit: "1/s", runs: syncs, budget: None },
     ])
+}
+
+/// How many processes a second can be started and waited for.
+pub(crate) fn spawns(runs: u32) -> Result<Measurement> {
+    let spawns = (0..runs).map(|_| spawns_per_second()).collect::<Result<Vec<f64>>>()?;
+    let name = "processes started and waited for, 8 in flight";
+    Ok(Measurement { name, unit: "1/s", runs: spawns, budget: None })
 }
 
 /// Starts `bash -c 'echo hi'`, reads what it prints, waits; from [`IN_FLIGHT`] threads.

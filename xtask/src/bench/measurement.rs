@@ -6,10 +6,6 @@ use serde_json::{Value, json};
 
 /// What a quantity must reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the floor has no budget; the product's suites construct these")
-)]
 pub(crate) enum Budget {
     /// Smaller is better.
     AtMost(f64),

@@ -5,6 +5,7 @@
 
 mod floor;
 mod measurement;
+mod product;
 
 use anyhow::{Result, bail};
 
@@ -32,7 +33,8 @@ struct Suite {
 }
 
 /// Every suite, the floor first.
-const SUITES: &[Suite] = &[Suite { name: "floor", measure: floor::measure }];
+const SUITES: &[Suite] =
+    &[Suite { name: "floor", measure: floor::measure }, Suite { name: "product", measure: product::measure }];
 
 /// Measures and prints.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {

@@ -64,7 +64,8 @@ pub(crate) fn begin(shared: &Arc<Shared>, claim: ClaimedStep) -> bool {
     true
 }
 
-/// Says how an attempt is over, also when its task panicked: nobody else would.
+/// Says how an attempt is over, also when its task panicked: nobody else would. A task that is merely dropped says
+/// nothing: then the whole worker is gone.
 struct Over<'a> {
     shared: &'a Shared,
     lease: LeaseKey,
@@ -76,6 +77,9 @@ impl Drop for Over<'_> {
         let Shared { outbox, leases, .. } = self.shared;
         let message = || "the worker failed while it ran the step".to_owned();
         let end = self.end.take();
+        if end.is_none() && !std::thread::panicking() {
+            return;
+        }
         match end.unwrap_or_else(|| failed(Outcome::RunnerError { message: message() })) {
             End::Ended { outcome, output } => {
                 tracing::debug!(job.id = %self.lease.attempt.job, step = self.lease.attempt.step, outcome = %outcome.cause(), "step ended");
@@ -172,10 +176,9 @@ async fn run(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper, ready:
         tokio::select! {
             Some(event) = events.recv() => {
                 if let RunnerEvent::Started { .. } = event {
-                    shared.outbox.started(lease, clock::now());
                     deadline = limit.map(|limit| Box::pin(tokio::time::sleep(limit.as_duration())));
                 }
-                take(&mut log, event);
+                take(shared, lease, &mut log, event);
                 if log.failed() {
                     stopper.stop(StopReason::Drain);
                 }
@@ -193,7 +196,7 @@ async fn run(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper, ready:
     drop(running);
     events.close();
     while let Some(event) = events.recv().await {
-        take(&mut log, event);
+        take(shared, lease, &mut log, event);
     }
     if stopper.reason() == Some(StopReason::LeaseLost) {
         log.discard();
@@ -212,10 +215,11 @@ async fn elapsed(deadline: Option<&mut Pin<Box<Sleep>>>) {
     }
 }
 
-fn take(log: &mut StepLog, event: RunnerEvent) {
+fn take(shared: &Shared, lease: LeaseKey, log: &mut StepLog, event: RunnerEvent) {
     match event {
+        RunnerEvent::Started { .. } => shared.outbox.started(lease, clock::now()),
         RunnerEvent::Output { stream, bytes } => log.output(clock::now(), stream, &bytes),
         RunnerEvent::Note(text) => log.note(clock::now(), &text),
-        RunnerEvent::Prepared | RunnerEvent::Started { .. } | RunnerEvent::Usage { .. } => {}
+        RunnerEvent::Prepared | RunnerEvent::Usage { .. } => {}
     }
 }

@@ -1,0 +1,16 @@
+//! The worker against a server and a runner that live in the test: what arrives, what is lost, what is stopped.
+
+#[cfg(test)]
+mod attempts;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod registration;
+#[cfg(test)]
+mod runner;
+#[cfg(test)]
+mod server;
