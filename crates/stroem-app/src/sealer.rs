@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use crate::{App, AppError, logs::unreadable};
 
-const JOBS_AT_ONCE: u32 = 50;
+/// Jobs to look at in one go. Logs of jobs that still run are among the oldest and are passed over.
+const JOBS_AT_ONCE: u32 = 1_000;
 const CHUNKS_AT_ONCE: u32 = 64;
 
 /// Tells the sealer that a job ended.
@@ -29,7 +30,6 @@ impl SealSignal {
 pub(crate) async fn serve(app: App) {
     loop {
         match seal_what_is_due(&app).await {
-            Ok(sealed) if sealed == JOBS_AT_ONCE as usize => continue,
             Ok(_) => app.inner.seals.notify.notified().await,
             Err(error) => tracing::warn!(%error, "logs cannot be sealed"),
         }
@@ -44,9 +44,12 @@ async fn seal_what_is_due(app: &App) -> Result<usize, AppError> {
     let mut sealed = 0;
     for job in app.inner.store.unsealed(before, JOBS_AT_ONCE).await? {
         let ended = app.inner.store.job(job).await?.is_none_or(|row| row.status.is_terminal());
-        if ended {
-            app.seal(job).await?;
-            sealed += 1;
+        if !ended {
+            continue;
+        }
+        match app.seal(job).await {
+            Ok(()) => sealed += 1,
+            Err(error) => tracing::warn!(job.id = %job, %error, "the log cannot be sealed"),
         }
     }
     Ok(sealed)

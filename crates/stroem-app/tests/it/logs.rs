@@ -1,0 +1,86 @@
+//! A log reads the same before and after it is sealed, and from any cursor.
+
+use std::time::Duration;
+
+use stroem_app::{ChunkIn, Cursor, LogQuery, NewChunk, ReportIn};
+use stroem_core::{LeaseKey, Outcome, Timestamp};
+use stroem_logs::chunk::{ChunkBuilder, ChunkLimits, LineRef, LogStream};
+use stroem_store::LogStore;
+
+use crate::fixture::{CHAIN, Fixture};
+
+fn chunk(lease: LeaseKey, seq: u64, lines: std::ops::Range<u32>) -> ChunkIn {
+    let mut builder = ChunkBuilder::new(ChunkLimits::default());
+    let at = Timestamp::from_micros(1_000_000);
+    for line in lines {
+        let text = format!("line {line}");
+        let full = builder
+            .push(at, LineRef { at, stream: LogStream::Stdout, continued: false, text: text.as_bytes() });
+        assert!(full.is_none(), "few lines fit a chunk");
+    }
+    let chunk = builder.flush().expect("lines");
+    let (lines, raw_bytes, first_at, last_at) = (chunk.lines, chunk.raw_bytes, chunk.first_at, chunk.last_at);
+    let new = NewChunk {
+        key: ChunkIn::key(lease),
+        seq,
+        lines,
+        raw_bytes,
+        first_at,
+        last_at,
+        payload: chunk.payload,
+    };
+    ChunkIn { lease, chunk: new }
+}
+
+#[tokio::test]
+async fn a_sealed_log_reads_as_it_did_before() {
+    let fixture = Fixture::new(CHAIN, |options| options.seal_after = Duration::ZERO).await;
+    let worker = fixture.worker(1, Vec::new()).await;
+    let job = fixture.execute().await;
+    let read = async |cursor| {
+        let page =
+            fixture.app.logs(LogQuery { job, step: None, cursor, max_bytes: 1 << 20 }).await.expect("a page");
+        (page.to_jsonl(), page.is_complete())
+    };
+    let mut before = String::new();
+    for (name, lines) in [("a", 0..50), ("b", 50..60)] {
+        let lease = fixture.claim(&worker).await;
+        // Twice, as after a lost reply; the second of each pair changes nothing.
+        for _ in 0..2 {
+            let chunks = vec![
+                chunk(lease, 0, lines.start..lines.start + 5),
+                chunk(lease, 1, lines.start + 5..lines.end),
+            ];
+            let out = fixture.app.report(&worker, chunks, Vec::new()).await.expect("stored");
+            assert_eq!(out.chunks, [(lease, Some(2))]);
+        }
+        before = read(Cursor::START).await.0;
+        assert!(before.contains(&format!("\"step\":\"{name}\"")));
+        let end = (lease, ReportIn::Ended { outcome: Outcome::Succeeded, output: None });
+        fixture.app.report(&worker, Vec::new(), vec![end]).await.expect("ended");
+    }
+    assert_eq!(before.lines().count(), 60);
+    for _ in 0..500 {
+        if fixture.store.sealed(job).await.expect("readable").is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sealed = fixture.store.sealed(job).await.expect("readable").expect("sealed within 10 s");
+    assert_eq!(sealed.chunks, 4);
+    assert_eq!(read(Cursor::START).await, (before.clone(), true));
+    let tail: String = before.lines().skip(7).map(|line| format!("{line}\n")).collect();
+    assert_eq!(read(Cursor { chunk: 1, line: 2 }).await, (tail, true));
+}
+
+#[tokio::test]
+async fn chunks_after_a_gap_are_not_taken_and_hold_the_end_back() {
+    let fixture = Fixture::new(CHAIN, |_| ()).await;
+    let worker = fixture.worker(1, Vec::new()).await;
+    fixture.execute().await;
+    let lease = fixture.claim(&worker).await;
+    let end = (lease, ReportIn::Ended { outcome: Outcome::Succeeded, output: None });
+    let out = fixture.app.report(&worker, vec![chunk(lease, 1, 0..3)], vec![end]).await.expect("an answer");
+    assert_eq!(out.chunks, [(lease, Some(0))]);
+    assert_eq!(out.verdicts, [stroem_app::Verdict::Again]);
+}

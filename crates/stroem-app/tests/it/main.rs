@@ -1,0 +1,5 @@
+//! The application on the real embedded store, with the test as the worker: what the protocol promises.
+
+mod fixture;
+mod logs;
+mod protocol;
