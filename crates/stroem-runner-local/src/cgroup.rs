@@ -86,15 +86,10 @@ impl Hierarchy {
         found
     }
 
-    /// Makes the groups of an attempt that has limits, and says which of them cannot be kept.
-    ///
-    /// Without limits there is no group: to move a process into one makes the kernel wait for a grace period of 10 to
-    /// 30 ms, one process after the other on the whole host, which is more than everything else that a step costs. Its
-    /// processes are then found by their marker.
+    /// Makes the groups of an attempt, and says which limits cannot be kept.
     pub(crate) fn create(&self, name: &str, resources: &Resources) -> (Group, Vec<String>) {
         let (mut group, mut notes) = (Group::default(), Vec::new());
-        let limited = resources.memory.is_some() || resources.cpu.is_some();
-        if let Some(controller) = self.memory.as_ref().filter(|_| limited) {
+        if let Some(controller) = &self.memory {
             let dir = controller.base.join(format!("stroem-{name}"));
             match fs::create_dir(&dir) {
                 Ok(()) => group.memory = Some((dir, controller.files)),
