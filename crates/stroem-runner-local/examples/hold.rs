@@ -9,14 +9,15 @@ use stroem_core::{
 use stroem_runner::{RunRequest, Runner, StepIdentity};
 use stroem_runner_local::{LocalRunner, LocalRunnerOptions, keeper};
 
+#[expect(clippy::print_stdout, reason = "the test reads it")]
 fn main() {
     keeper::maybe_run_as_keeper();
     let keeper = keeper::Keeper::spawn().expect("the keeper starts");
+    println!("{}", keeper.pid().expect("it runs"));
     let mut arguments = std::env::args().skip(1);
     let scratch = PathBuf::from(arguments.next().expect("a directory"));
     let text = arguments.next().expect("a script");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    stroem_runner_local::become_subreaper().expect("Linux");
     let options =
         LocalRunnerOptions { path: "/usr/bin:/bin".to_owned(), lang: "C".to_owned(), keeper: Some(keeper) };
     let script = ScriptSpec {

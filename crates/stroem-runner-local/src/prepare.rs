@@ -1,126 +1,179 @@
 //! What is on disk before a step starts: its directories, its copy of the workspace, its script.
+//!
+//! ```text
+//! <scratch>/workspace/   the copy; STROEM_WORKSPACE_DIR and the working directory
+//! <scratch>/home/        HOME
+//! <scratch>/tmp/         TMPDIR
+//! <scratch>/script.sh    an inline script (.py, .js, ...): in a file, so that no process list shows it
+//! <scratch>/output       STROEM_OUTPUT, if the step writes it
+//! ```
 
 use std::{
-    fs,
+    fs, io,
     path::{Component, Path, PathBuf},
+    sync::atomic::AtomicBool,
 };
 
 use stroem_core::{Outcome, ScriptBody, ScriptSpec, StepRun};
-use stroem_runner::{ATTEMPT_VARIABLE, RunRequest};
-use tokio::process::Command;
+use stroem_runner::RunRequest;
 
-use crate::{copy, runner::LocalRunnerOptions, toolchain::Toolchains};
+use crate::{
+    command,
+    copy::{Copier, CopyError},
+    launch::Launch,
+    runner::LocalRunnerOptions,
+    toolchain::Toolchains,
+};
+
+/// What every preparation needs.
+#[derive(Debug)]
+pub(crate) struct Preparer {
+    pub(crate) options: LocalRunnerOptions,
+    pub(crate) toolchains: Toolchains,
+    pub(crate) copier: Copier,
+}
 
 /// A step that only has to be started.
+#[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) command: Command,
+    pub(crate) launch: Launch,
     /// The file that a step may write its output to.
     pub(crate) output_file: PathBuf,
 }
 
-/// Lays everything out. Blocking.
-pub(crate) fn prepare(
-    request: &RunRequest,
-    options: &LocalRunnerOptions,
-    toolchains: &Toolchains,
-) -> Result<Prepared, Outcome> {
-    let StepRun::Script(script) = &request.spec.run else {
-        let message = "the local runner runs scripts only".to_owned();
-        return Err(Outcome::RunnerError { message });
-    };
-    let scratch = &request.scratch;
-    let disk = |error: std::io::Error| disk_outcome(scratch, &error);
-    let workspace = scratch.join("workspace");
-    for dir in ["home", "tmp"] {
-        fs::create_dir_all(scratch.join(dir)).map_err(disk)?;
-    }
-    match &request.workspace {
-        Some(from) => copy::tree(from, &workspace).map_err(disk)?,
-        None => fs::create_dir(&workspace).map_err(disk)?,
-    }
-    let directory = inside(&workspace, request.spec.workdir.as_deref().unwrap_or("."), "workdir")?;
-    if !directory.is_dir() {
-        let message = format!(
-            "workdir: the workspace has no directory `{}`",
-            request.spec.workdir.as_deref().unwrap_or(".")
-        );
-        return Err(Outcome::InvalidInput { message });
-    }
-    let program = program(script, scratch, &workspace)?;
-    let interpreter = match &script.interpreter {
-        Some(text) => text.split_whitespace().map(ToOwned::to_owned).collect(),
-        None => toolchains.of(script.language).map_err(|message| Outcome::RunnerError { message })?,
-    };
-    let output_file = scratch.join("output");
-    let (first, rest) = interpreter
-        .split_first()
-        .ok_or_else(|| Outcome::InvalidInput { message: "interpreter: it names no program".to_owned() })?;
-    let mut command = Command::new(first);
-    command.args(rest).arg(program).args(&script.args).current_dir(directory);
-    environment(&mut command, request, options, &workspace, &output_file);
-    Ok(Prepared { command, output_file })
+/// Where an attempt's things are.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) scratch: PathBuf,
+    pub(crate) workspace: PathBuf,
+    pub(crate) home: PathBuf,
+    pub(crate) tmp: PathBuf,
+    pub(crate) output_file: PathBuf,
 }
 
-fn program(script: &ScriptSpec, scratch: &Path, workspace: &Path) -> Result<PathBuf, Outcome> {
+impl Layout {
+    fn of(scratch: &Path) -> Self {
+        Self {
+            scratch: scratch.to_owned(),
+            workspace: scratch.join("workspace"),
+            home: scratch.join("home"),
+            tmp: scratch.join("tmp"),
+            output_file: scratch.join("output"),
+        }
+    }
+}
+
+impl Preparer {
+    /// Lays everything out. Blocking. Gives up when `stop` is set; who sets it no longer cares for the answer.
+    pub(crate) fn prepare(&self, request: &RunRequest, stop: &AtomicBool) -> Result<Prepared, Outcome> {
+        let StepRun::Script(script) = &request.spec.run else {
+            return Err(Outcome::RunnerError { message: "the local runner runs scripts only".to_owned() });
+        };
+        if !script.dependencies.is_empty() {
+            return Err(invalid("dependencies: the local runner cannot install packages yet"));
+        }
+        let layout = Layout::of(&request.scratch);
+        self.lay_out(request.workspace.as_deref(), &layout, stop)?;
+        let directory = match request.spec.workdir.as_deref() {
+            None => layout.workspace.clone(),
+            Some(path) => inside(&layout.workspace, path, "workdir", Path::is_dir, "directory")?,
+        };
+        let file = script_file(script, &layout)?;
+        let environment = command::environment(request, &self.options, &layout);
+        let path = environment.get("PATH").map_or(self.options.path.as_str(), String::as_str);
+        let interpreter = match &script.interpreter {
+            Some(text) => command::interpreter(text, path, &directory)?,
+            None => self
+                .toolchains
+                .of(script.language, path)
+                .map_err(|message| Outcome::RunnerError { message })?,
+        };
+        let launch = command::launch(&interpreter, &file, &script.args, &environment, &directory)?;
+        Ok(Prepared { launch, output_file: layout.output_file })
+    }
+
+    fn lay_out(&self, workspace: Option<&Path>, layout: &Layout, stop: &AtomicBool) -> Result<(), Outcome> {
+        let disk = |error: io::Error| disk_outcome(&layout.scratch, &error);
+        fs::create_dir_all(&layout.scratch).map_err(disk)?;
+        fs::create_dir(&layout.home).map_err(disk)?;
+        fs::create_dir(&layout.tmp).map_err(disk)?;
+        match workspace {
+            None => fs::create_dir(&layout.workspace).map_err(disk),
+            Some(from) => self.copier.tree(from, &layout.workspace, stop).map_err(|error| match error {
+                CopyError::Stopped => Outcome::Cancelled,
+                CopyError::Io(error) => disk(error),
+            }),
+        }
+    }
+}
+
+fn script_file(script: &ScriptSpec, layout: &Layout) -> Result<PathBuf, Outcome> {
     match &script.body {
         ScriptBody::Inline(text) => {
-            let path = scratch.join(format!("script{}", script.language.file_ending()));
-            fs::write(&path, text).map_err(|error| disk_outcome(scratch, &error))?;
+            let path = layout.scratch.join(format!("script{}", script.language.file_ending()));
+            fs::write(&path, text).map_err(|error| disk_outcome(&layout.scratch, &error))?;
             Ok(path)
         }
-        ScriptBody::File(path) => {
-            let file = inside(workspace, path, "source")?;
-            if file.is_file() {
-                Ok(file)
-            } else {
-                Err(Outcome::InvalidInput { message: format!("source: the workspace has no file `{path}`") })
-            }
-        }
+        ScriptBody::File(path) => inside(&layout.workspace, path, "source", Path::is_file, "file"),
     }
 }
 
-/// A path inside the workspace; one that leads out is the user's error.
-fn inside(workspace: &Path, path: &str, key: &str) -> Result<PathBuf, Outcome> {
-    let relative = Path::new(path);
-    let stays = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if stays {
-        Ok(workspace.join(relative))
-    } else {
-        Err(Outcome::InvalidInput { message: format!("{key}: `{path}` is not a path inside the workspace") })
-    }
-}
-
-fn environment(
-    command: &mut Command,
-    request: &RunRequest,
-    options: &LocalRunnerOptions,
+/// A path inside the workspace. One that leads out of it, be it by a link, is the user's error.
+fn inside(
     workspace: &Path,
-    output_file: &Path,
-) {
-    let identity = &request.identity;
-    command
-        .env_clear()
-        .env("PATH", &options.path)
-        .env("LANG", &options.lang)
-        .env("HOME", request.scratch.join("home"))
-        .env("TMPDIR", request.scratch.join("tmp"))
-        .envs(&request.passed_env)
-        .envs(&request.spec.env)
-        .env("STROEM_JOB_ID", request.lease.attempt.job.to_string())
-        .env("STROEM_TASK_NAME", identity.task.as_str())
-        .env("STROEM_STEP_NAME", identity.step.as_str())
-        .env("STROEM_WORKSPACE", identity.workspace.as_str())
-        .env("STROEM_WORKSPACE_DIR", workspace)
-        .env("STROEM_OUTPUT", output_file)
-        .env(ATTEMPT_VARIABLE, request.marker());
+    path: &str,
+    key: &str,
+    is: fn(&Path) -> bool,
+    what: &str,
+) -> Result<PathBuf, Outcome> {
+    let outside = || invalid(&format!("{key}: `{path}` is not a path inside the workspace"));
+    let relative = Path::new(path);
+    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(outside());
+    }
+    let found = workspace.join(relative);
+    if !is(&found) {
+        return Err(invalid(&format!("{key}: the workspace has no {what} `{path}`")));
+    }
+    let real = |path: &Path| path.canonicalize().map_err(|error| disk_outcome(path, &error));
+    if real(&found)?.starts_with(real(workspace)?) { Ok(found) } else { Err(outside()) }
+}
+
+pub(crate) fn invalid(message: &str) -> Outcome {
+    Outcome::InvalidInput { message: message.to_owned() }
 }
 
 /// An error of the disk: full, or else the runner's.
-pub(crate) fn disk_outcome(path: &Path, error: &std::io::Error) -> Outcome {
+pub(crate) fn disk_outcome(path: &Path, error: &io::Error) -> Outcome {
     let message = format!("{}: {error}", path.display());
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        Outcome::DiskFull { message }
-    } else {
-        Outcome::RunnerError { message }
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Outcome::DiskFull { message },
+        _ => Outcome::RunnerError { message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_lead_out_of_the_workspace_are_refused() {
+        let root = tempfile::tempdir().expect("a directory");
+        let workspace = root.path().join("workspace");
+        fs::create_dir_all(workspace.join("sub")).expect("made");
+        fs::create_dir(root.path().join("other")).expect("made");
+        std::os::unix::fs::symlink("../other", workspace.join("out")).expect("linked");
+        std::os::unix::fs::symlink("sub", workspace.join("in")).expect("linked");
+        let check = |path: &str| match inside(&workspace, path, "workdir", Path::is_dir, "directory") {
+            Ok(_) => String::new(),
+            Err(outcome) => outcome.to_string(),
+        };
+        for fine in ["sub", ".", "./sub", "in"] {
+            assert_eq!(check(fine), "", "{fine}");
+        }
+        for outside in ["..", "sub/../..", "/etc", "out"] {
+            assert_eq!(check(outside), format!("workdir: `{outside}` is not a path inside the workspace"));
+        }
+        assert_eq!(check("missing"), "workdir: the workspace has no directory `missing`");
     }
 }

@@ -1,4 +1,4 @@
-//! Which program runs a script: the preferred one of its language that is on the PATH.
+//! Which program runs a script: the preferred one of its language that is on the `PATH`.
 
 use std::{
     collections::HashMap,
@@ -9,11 +9,12 @@ use std::{
 
 use stroem_core::Language;
 
-/// Finds programs, each once.
+/// Finds programs. What is found on the runner's own `PATH` is remembered; what is missing is looked for again, since
+/// somebody may install it.
 #[derive(Debug)]
 pub(crate) struct Toolchains {
     path: String,
-    found: Mutex<HashMap<Language, Option<Vec<String>>>>,
+    found: Mutex<HashMap<Language, Vec<String>>>,
 }
 
 impl Toolchains {
@@ -21,42 +22,57 @@ impl Toolchains {
         Self { path, found: Mutex::default() }
     }
 
-    /// The command that runs a script of this language: program and first arguments.
-    pub(crate) fn of(&self, language: Language) -> Result<Vec<String>, String> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let command = found.entry(language).or_insert_with(|| {
-            language
-                .toolchains()
-                .iter()
-                .find_map(|name| self.find(name).map(|program| command(name, &program)))
-        });
-        command.clone().ok_or_else(|| {
-            let names = language.toolchains().join(", ");
-            format!(
-                "no program for {} scripts on this host: looked for {names} in {}",
-                language.as_str(),
-                self.path
-            )
-        })
+    /// The command that runs a script of this language for a step with this `PATH`: program and first arguments.
+    ///
+    /// # Errors
+    /// A sentence that names what was looked for and where.
+    pub(crate) fn of(&self, language: Language, path: &str) -> Result<Vec<String>, String> {
+        let is_own = path == self.path;
+        if is_own
+            && let Some(command) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&language)
+        {
+            return Ok(command.clone());
+        }
+        let names = language.toolchains();
+        let found = names.iter().find_map(|name| find(name, path).map(|program| command(name, &program)));
+        let Some(command) = found else {
+            let (language, names) = (language.as_str(), names.join(", "));
+            return Err(format!(
+                "no program for {language} scripts on this worker: looked for {names} in {path}"
+            ));
+        };
+        if is_own {
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(language, command.clone());
+        }
+        Ok(command)
     }
 
-    fn find(&self, name: &str) -> Option<PathBuf> {
-        self.path.split(':').filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(name)).find(|file| {
-            file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        })
+    /// Forgets what was found: a program is gone from where it was.
+    pub(crate) fn forget(&self) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
+/// The file of a program on a `PATH`.
+pub(crate) fn find(name: &str, path: &str) -> Option<PathBuf> {
+    let dirs = path.split(':').filter(|dir| dir.starts_with('/'));
+    dirs.map(|dir| Path::new(dir).join(name)).find(|file| is_program(file))
+}
+
+pub(crate) fn is_program(file: &Path) -> bool {
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
 fn command(name: &str, program: &Path) -> Vec<String> {
-    let mut command = vec![program.to_string_lossy().into_owned()];
     let arguments: &[&str] = match name {
-        // A script is no project: uv neither looks for one nor makes one.
-        "uv" => &["run", "--no-project"],
+        // A script is no project: uv neither looks for one nor makes one. It takes the host's Python where there is one,
+        // without the network; it goes there only for a script that declares packages itself.
+        "uv" => &["run", "--no-project", "--quiet"],
         "bun" | "deno" | "go" => &["run"],
         _ => &[],
     };
-    command.extend(arguments.iter().map(ToString::to_string));
-    command
+    let first = program.to_string_lossy().into_owned();
+    std::iter::once(first).chain(arguments.iter().map(ToString::to_string)).collect()
 }
 
 #[cfg(test)]
@@ -73,14 +89,22 @@ mod tests {
             path.to_string_lossy().into_owned()
         };
         let path = dir.path().to_string_lossy().into_owned();
-        let missing = Toolchains::new(path.clone()).of(Language::Python).expect_err("nothing there");
-        assert!(missing.contains("looked for uv, python3, python in"), "{missing}");
+        let toolchains = Toolchains::new(path.clone());
+        let missing = toolchains.of(Language::Python, &path).expect_err("nothing there");
+        assert!(missing.contains("looked for uv, python3, python in /"), "{missing}");
         let python = program("python");
-        assert_eq!(Toolchains::new(path.clone()).of(Language::Python), Ok(vec![python]));
+        assert_eq!(toolchains.of(Language::Python, &path), Ok(vec![python.clone()]));
         let uv = program("uv");
-        assert_eq!(
-            Toolchains::new(path).of(Language::Python),
-            Ok(vec![uv, "run".to_owned(), "--no-project".to_owned()])
-        );
+        assert_eq!(toolchains.of(Language::Python, &path), Ok(vec![python]), "remembered");
+        toolchains.forget();
+        let with_uv = [uv.as_str(), "run", "--no-project", "--quiet"].map(str::to_owned).to_vec();
+        assert_eq!(toolchains.of(Language::Python, &path), Ok(with_uv));
+    }
+
+    #[test]
+    fn a_step_with_a_path_of_its_own_is_looked_after_there() {
+        let toolchains = Toolchains::new("/usr/bin:/bin".to_owned());
+        assert!(toolchains.of(Language::Shell, "/usr/bin:/bin").is_ok());
+        assert!(toolchains.of(Language::Shell, "/nonexistent").is_err());
     }
 }

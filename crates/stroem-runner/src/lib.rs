@@ -4,9 +4,11 @@
 //! containers, pods); it does not know servers, framing, masking, retries or time-outs: the worker owns those and tells
 //! a runner only when to stop and why.
 //!
-//! [`FakeRunner`] is the double for tests of what
+//! The feature `conformance` brings the suite that every runner passes; [`FakeRunner`] is the double for tests of what
 //! stands above the port.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod event;
 mod fake;
 mod request;

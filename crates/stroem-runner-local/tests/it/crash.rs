@@ -1,44 +1,79 @@
-//! kill -9 of a worker: its processes go with it.
+//! kill -9 of a worker and of its keeper: the worker's processes go with it.
 
 use std::{
-    process::{Command, Stdio},
-    time::Duration,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
 };
 
-use crate::harness::{alive, pids};
+use crate::support::{alive, wait_until};
+
+/// Silent processes, grandchildren, new sessions, processes deaf to signals; each writes its number.
+const SCRIPT: &str = "exec >/dev/null 2>&1
+    sleep 1000 & echo $! >> $LIST
+    setsid sleep 1000 & echo $! >> $LIST
+    setsid sh -c 'sleep 1000 & echo $! >> $LIST; trap \"\" TERM HUP INT; echo $$ >> $LIST; sleep 1000' &
+    echo $$ >> $LIST
+    sleep 1000; sleep 1000";
+const PROCESSES: usize = 5;
+
+/// A worker in miniature that runs the script; its keeper's number is the first line it prints.
+fn worker(dir: &Path) -> (Child, String) {
+    let exe = std::env::current_exe().expect("this test");
+    let program = exe.parent().and_then(|deps| deps.parent()).expect("target").join("examples/hold");
+    let script = SCRIPT.replace("$LIST", &dir.join("list").display().to_string());
+    let mut worker = Command::new(program)
+        .arg(dir.join("attempt"))
+        .arg(script)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the example is built with the tests");
+    let mut keeper = String::new();
+    BufReader::new(worker.stdout.take().expect("piped")).read_line(&mut keeper).expect("a line");
+    (worker, keeper.trim().to_owned())
+}
+
+fn listed(dir: &Path) -> Vec<String> {
+    std::fs::read_to_string(dir.join("list")).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn signal(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args([signal, pid]).status().expect("kill runs").success());
+}
 
 #[tokio::test]
 async fn kill_9_of_the_worker_takes_every_process_with_it() {
     let dir = tempfile::tempdir().expect("a directory");
-    let list = dir.path().join("pids");
-    let script = format!(
-        "sleep 1000 >/dev/null 2>&1 & echo pid $! >> {0}; setsid sleep 1000 >/dev/null 2>&1 & echo pid $! >> {0}\n\
-         setsid sh -c 'sleep 1000 & echo pid $! >> {0}; trap \"\" TERM HUP; sleep 1000' >/dev/null 2>&1 &\n\
-         echo pid $$ >> {0}; exec sleep 1000",
-        list.display()
-    );
-    let exe = std::env::current_exe().expect("this test");
-    let hold = exe.parent().and_then(|deps| deps.parent()).expect("target").join("examples/hold");
-    let mut worker = Command::new(hold)
-        .arg(dir.path().join("attempt"))
-        .arg(script)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the example is built with the tests");
-    let read = || pids(&std::fs::read_to_string(&list).unwrap_or_default());
-    wait_until("four processes run", || read().len() == 4).await;
-    worker.kill().expect("alive");
-    worker.wait().expect("a child");
-    let pids = read();
+    let (mut worker, keeper) = worker(dir.path());
+    wait_until("all run", || listed(dir.path()).len() == PROCESSES).await;
+    // What ends the processes of a terminal or a service does not end the keeper.
+    for harmless in ["-TERM", "-INT", "-HUP"] {
+        signal(harmless, &keeper);
+    }
+    worker.kill().and_then(|()| worker.wait()).expect("a child");
+    let pids = listed(dir.path());
     wait_until("all are gone", || pids.iter().all(|pid| !alive(pid))).await;
+    wait_until("the keeper has ended", || !alive(&keeper)).await;
 }
 
-async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not within 10 s: {what}");
+#[tokio::test]
+async fn a_keeper_that_died_is_replaced_by_one_that_knows_as_much() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut worker, keeper) = worker(dir.path());
+    wait_until("all run", || listed(dir.path()).len() == PROCESSES).await;
+    signal("-KILL", &keeper);
+    let own = worker.id().to_string();
+    let replaced = || {
+        let children =
+            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let is_keeper = |pid: &str| {
+            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            pid != keeper && line.contains("__stroem-keeper")
+        };
+        children.split_whitespace().any(is_keeper)
+    };
+    wait_until("there is another", replaced).await;
+    worker.kill().and_then(|()| worker.wait()).expect("a child");
+    let pids = listed(dir.path());
+    wait_until("all are gone", || pids.iter().all(|pid| !alive(pid))).await;
 }

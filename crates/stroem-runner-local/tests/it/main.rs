@@ -1,7 +1,7 @@
 //! Real processes: what a step sees, how it ends, and that nothing of it is left.
 
+mod conformance;
 mod crash;
-mod ends;
-mod harness;
-mod isolation;
-mod stop;
+mod host;
+mod support;
+mod trees;
