@@ -125,7 +125,8 @@ impl Leases {
     /// The server has the end, or does not want it.
     pub(crate) fn release(&self, lease: LeaseKey) {
         let mut state = self.state();
-        if state.held.remove(&lease).is_some() && state.recent.insert(lease) {
+        let Some(held) = state.held.remove(&lease) else { return };
+        if state.recent.insert(lease) {
             state.recent_order.push_back(lease);
             if state.recent_order.len() > RECENT
                 && let Some(oldest) = state.recent_order.pop_front()
@@ -134,8 +135,10 @@ impl Leases {
             }
         }
         drop(state);
-        self.freed.notify_one();
-        self.ended.notify_waiters();
+        if held.running {
+            self.freed.notify_one();
+            self.ended.notify_waiters();
+        }
     }
 
     /// For a poll.
@@ -166,6 +169,13 @@ impl Leases {
     /// Waits until a slot may have become free, or somebody called [`Self::wake_poll`].
     pub(crate) async fn slot_freed(&self) {
         self.freed.notified().await;
+    }
+
+    /// Waits until a slot is free.
+    pub(crate) async fn a_slot_is_free(&self) {
+        while self.free_slots() == 0 {
+            self.slot_freed().await;
+        }
     }
 
     /// Lets [`Self::slot_freed`] return.

@@ -2,7 +2,7 @@
 //! SIGTERM or SIGINT. A second signal ends it at once. Exit codes: 0 drained, 2 the configuration is wrong, 5 the
 //! server refuses the worker, 6 this machine does not allow it.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 
 use stroem_api::{ControlPlane, HttpTransport};
 use stroem_config::Source;
@@ -60,12 +60,12 @@ fn run() -> Result<(), Failure> {
 }
 
 async fn serve(options: Options, control: ControlPlane) -> Result<(), Failure> {
-    let worker = Worker::new(options, control).map_err(failure)?;
+    let worker = Worker::new(options, control).map_err(|error| failure(&error))?;
     let handle = worker.handle();
     let shutdown = CancellationToken::new();
     let signals = signals().map_err(|error| Failure::environment("signals cannot be received", error))?;
     tokio::select! {
-        ended = worker.run(shutdown.clone()) => ended.map_err(failure),
+        ended = worker.run(shutdown.clone()) => ended.map_err(|error| failure(&error)),
         () = watch_signals(signals, shutdown.clone(), handle) => Ok(()),
     }
 }
@@ -93,8 +93,7 @@ async fn watch_signals(
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
-fn failure(error: WorkerError) -> Failure {
+fn failure(error: &WorkerError) -> Failure {
     let code = match error {
         WorkerError::Token { .. } => EXIT_REFUSED,
         WorkerError::StateDir { .. }
@@ -152,5 +151,10 @@ fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a s
 
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("STROEM_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

@@ -73,9 +73,7 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
                 } else {
                     pause(&shared, unheld.next()).await;
                 }
-                if shared.leases.free_slots() == 0 {
-                    let _ = tokio::time::timeout(SLOT_SOON, shared.leases.slot_freed()).await;
-                }
+                let _ = tokio::time::timeout(SLOT_SOON, shared.leases.a_slot_is_free()).await;
             }
             Err(_) if !is_newest => {}
             Err(error) => {

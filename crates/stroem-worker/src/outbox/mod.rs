@@ -30,7 +30,7 @@ pub(crate) use self::batch::Settled;
 
 /// How long the news of a start waits for company: the step shows as running since it was claimed, and a short one
 /// has ended by then.
-const START_WAITS: Duration = Duration::from_millis(10);
+const START_WAITS: Duration = Duration::from_millis(25);
 
 /// What waits for the server.
 #[derive(Debug)]

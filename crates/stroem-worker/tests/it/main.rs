@@ -9,6 +9,8 @@ mod fixture;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod runner;

@@ -63,8 +63,7 @@ async fn a_server_that_is_away_during_a_step_gets_every_line_once_and_in_order()
     fixture.server.until(|state| state.chunks.get(&lease.attempt).map(|_| ())).await;
     fixture.server.set(|state| state.down = true);
     fixture.runner.open_gate("down");
-    // Long enough for several tries; a level to wait for does not exist while nothing gets through.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    fixture.server.until(|state| (state.refused_calls >= 10).then_some(())).await;
     fixture.server.set(|state| state.down = false);
     fixture.runner.open_gate("up");
     assert_eq!(fixture.server.end_of(lease).await, (Outcome::Succeeded, Some(json!(1))));
@@ -83,7 +82,7 @@ async fn a_worker_that_starts_before_its_server_waits_for_it() {
     fixture.server.set(|state| state.down = true);
     let worker = fixture.start("");
     let lease = fixture.server.enqueue("print x");
-    tokio::task::yield_now().await;
+    fixture.server.until(|state| (state.refused_calls >= 2).then_some(())).await;
     fixture.server.set(|state| state.down = false);
     assert_eq!(fixture.server.end_of(lease).await.0, Outcome::Succeeded);
     worker.stop().await;
@@ -200,5 +199,25 @@ async fn no_call_is_much_larger_than_a_mebibyte() {
     fixture.server.end_of(lease).await;
     assert_eq!(fixture.server.lines(lease).len(), 60_000);
     assert!(fixture.server.state().largest_report < (3 << 20) / 2);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_step_whose_log_cannot_be_kept_is_stopped_and_says_why() {
+    let fixture = Fixture::new();
+    let worker = fixture.start("");
+    let lease = fixture.server.enqueue("print x\nwait down\nlines 20000\nwait never");
+    fixture.server.until(|state| state.started.contains(&lease).then_some(())).await;
+    // A file where the directory should be: nothing can be written below it.
+    std::fs::write(fixture.dir.path().join("state/spool"), "").unwrap();
+    fixture.server.set(|state| state.down = true);
+    fixture.runner.open_gate("down");
+    fixture.runner.until_stopped().await;
+    fixture.server.set(|state| state.down = false);
+    let (outcome, _) = fixture.server.end_of(lease).await;
+    assert!(
+        matches!(&outcome, Outcome::RunnerError { message } if message.contains("cannot create")),
+        "{outcome:?}"
+    );
     worker.stop().await;
 }

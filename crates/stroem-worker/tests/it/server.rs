@@ -32,6 +32,8 @@ pub(crate) const REVISION: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) down: bool,
+    /// Calls that came while it was down.
+    pub(crate) refused_calls: u32,
     /// Replies of a path that get lost after the request was handled.
     pub(crate) lose: HashMap<&'static str, u32>,
     pub(crate) queue: VecDeque<ClaimedStep>,
@@ -192,6 +194,7 @@ impl Server {
 impl Transport for Server {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<ResponseBody>, TransportError> {
         if self.is_down() {
+            self.note(|state| state.refused_calls += 1);
             return Err(self.error());
         }
         let path = request.uri().path().to_owned();
