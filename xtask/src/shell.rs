@@ -25,8 +25,17 @@ impl Shell {
     pub(crate) fn program(repo: &Repo, program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(repo.root()).env("PATH", search_path(repo, &[]));
-        // Cargo's own variables for this program would only make the programs it starts rebuild.
-        command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
+        // What cargo tells this program about itself would only make build scripts run again.
+        let about_this_program = |name: &str| {
+            ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+        };
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(about_this_program) {
+                command.env_remove(name);
+            }
+        }
         Self { command, shown: format!("{program} {}", arguments.join(" ")).trim_end().to_owned() }
     }
 

@@ -128,3 +128,68 @@ impl Failure {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stroem_api::{ErrorBody, TransportError};
+
+    use super::*;
+
+    fn refused(status: u16, code: &str, error: &str, details: &[(&str, &str)]) -> Failure {
+        let detail = |(place, message): &(&str, &str)| ErrorDetail {
+            place: (*place).to_owned(),
+            message: (*message).to_owned(),
+        };
+        let details = details.iter().map(detail).collect();
+        ApiError::Refused {
+            status,
+            body: ErrorBody { error: error.to_owned(), code: code.to_owned(), details },
+        }
+        .into()
+    }
+
+    fn unreachable() -> Failure {
+        let message =
+            "client error (Connect): tcp connect error: Connection refused (os error 111)".to_owned();
+        ApiError::Transport(TransportError { server: "http://127.0.0.1:8080".to_owned(), message }).into()
+    }
+
+    #[test]
+    fn failures_say_the_remedy() {
+        let failures = [
+            unreachable(),
+            refused(
+                400,
+                "invalid_input",
+                "the input has 2 problem(s)",
+                &[("n", "is required"), ("mood", "unknown")],
+            ),
+            refused(404, "no_such_task", "there is no task `helo`; did you mean `hello`?", &[]),
+            refused(401, "no_token", "this server asks for a token", &[]),
+            refused(500, "internal", "the server made a mistake", &[]),
+            ApiError::Unreadable { path: "/api/jobs".to_owned(), message: "expected value".to_owned() }
+                .into(),
+            Failure::usage("--input is not JSON"),
+            Failure::environment("127.0.0.1:8080 is taken"),
+            Failure::Output(io::Error::other("disk full")),
+        ];
+        let text: Vec<String> = failures
+            .iter()
+            .map(|failure| format!("{}exit code {}", failure.text(false), failure.exit().code()))
+            .collect();
+        insta::assert_snapshot!(text.join("\n\n"));
+    }
+
+    #[test]
+    fn programs_read_failures_as_json() {
+        let failure = refused(400, "invalid_input", "the input has 1 problem(s)", &[("n", "is required")]);
+        insta::assert_snapshot!(format!("{}\n{}", failure.json(), unreachable().json()));
+    }
+
+    #[test]
+    fn only_a_closed_pipe_is_silent() {
+        assert!(Failure::Output(io::ErrorKind::BrokenPipe.into()).is_closed_pipe());
+        assert!(!Failure::Output(io::ErrorKind::StorageFull.into()).is_closed_pipe());
+        assert!(!unreachable().is_closed_pipe());
+    }
+}

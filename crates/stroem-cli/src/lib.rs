@@ -5,6 +5,7 @@
 //! [`terminal::Terminal`]; only `compose` knows server, worker, store and runners.
 
 mod args;
+mod clock;
 mod commands;
 mod compose;
 mod exit;
@@ -16,6 +17,8 @@ mod remote;
 mod render;
 mod runtime;
 mod terminal;
+#[cfg(test)]
+mod testing;
 
 use std::ffi::OsString;
 

@@ -12,7 +12,13 @@ use crate::failure::Failure;
 #[command(next_help_heading = "Server")]
 pub(crate) struct Remote {
     /// The server's address
-    #[arg(long, env = "STROEM_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        env = "STROEM_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     server: String,
 
     /// The token to ask with, where the server wants one

@@ -15,13 +15,14 @@ pub(crate) fn job_table(list: &JobList) -> String {
             vec![
                 job.job_id.to_string(),
                 job.status.to_string(),
+                job.workspace.clone(),
                 job.task_name.clone(),
                 short(job.created_at),
                 took,
             ]
         })
         .collect();
-    let mut text = table(&["JOB", "STATUS", "TASK", "CREATED", "TOOK"], &rows);
+    let mut text = table(&["JOB", "STATUS", "WORKSPACE", "TASK", "CREATED", "TOOK"], &rows);
     if list.total > list.items.len() as u64 {
         let _infallible = writeln!(text, "{} of {}", list.items.len(), list.total);
     }
@@ -72,6 +73,9 @@ pub(crate) fn worker_table(workers: &[WorkerInfo]) -> String {
 /// Why a step is where it is.
 pub(crate) fn explanation(explained: &Explanation) -> String {
     let mut text = format!("{} is {}: {}\n", explained.step_name, explained.status, explained.summary);
+    for (step, status) in &explained.waits_for {
+        let _infallible = writeln!(text, "  waits for {step}, which is {status}");
+    }
     let _infallible = writeln!(text, "required tags: {}", explained.required_tags.join(", "));
     for worker in &explained.workers {
         let missing = if worker.missing_tags.is_empty() {
@@ -82,8 +86,14 @@ pub(crate) fn explanation(explained: &Explanation) -> String {
         let remark = worker.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
         let _infallible = writeln!(text, "  {}: {missing}{remark}", worker.name);
     }
+    if let Some(ahead) = explained.ahead {
+        let _infallible = writeln!(text, "ahead in its queue: {ahead}");
+    }
     if let Some(at) = explained.fails_at {
         let _infallible = writeln!(text, "it fails at {} if no worker with its tags comes", short(at));
+    }
+    if !explained.last_lines.is_empty() {
+        let _infallible = writeln!(text, "last lines:\n  {}", explained.last_lines.join("\n  "));
     }
     text
 }
@@ -93,17 +103,15 @@ fn short(time: Timestamp) -> String {
     format!("{}Z", text.split('.').next().unwrap_or(&text))
 }
 
-fn took(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
-    match (from, to) {
-        (Some(from), Some(to)) => {
-            let took = to.since(from);
-            if took.as_secs() >= 10 {
-                format!("{}s", took.as_secs())
-            } else {
-                format!("{:.2}s", took.as_secs_f64())
-            }
-        }
-        _ => String::new(),
+/// A time span for people: `0.12s`, `34s`, `2m05s`, `3h07m`; empty when it has not begun or not ended.
+pub(crate) fn took(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    let (Some(from), Some(to)) = (from, to) else { return String::new() };
+    let took = to.since(from);
+    match took.as_secs() {
+        0..10 => format!("{:.2}s", took.as_secs_f64()),
+        secs @ 10..60 => format!("{secs}s"),
+        secs @ 60..3_600 => format!("{}m{:02}s", secs / 60, secs % 60),
+        secs => format!("{}h{:02}m", secs / 3_600, secs % 3_600 / 60),
     }
 }
 
@@ -127,11 +135,75 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use std::time::Duration;
+
     use super::*;
+    use crate::testing;
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = vec![vec!["a".to_owned(), "long".to_owned()], vec!["bbb".to_owned(), String::new()]];
         assert_eq!(table(&["X", "Y"], &rows), "X    Y\na    long\nbbb\n");
+    }
+
+    #[test]
+    fn spans_have_a_unit_that_fits() {
+        for (ms, expected) in [
+            (0, "0.00s"),
+            (125, "0.12s"),
+            (9_999, "10.00s"),
+            (34_900, "34s"),
+            (125_000, "2m05s"),
+            (11_220_000, "3h07m"),
+        ] {
+            let (from, to) = (testing::start(), testing::start().after(Duration::from_millis(ms)));
+            assert_eq!(took(Some(from), Some(to)), expected, "{ms}");
+        }
+        assert_eq!(took(Some(testing::start()), None), "");
+    }
+
+    #[test]
+    fn a_job_shows_its_steps_and_why_they_failed() {
+        let mut failed = testing::job_on_its_way();
+        failed.error_message = Some("the step lint failed".to_owned());
+        insta::assert_snapshot!("job", job(&failed));
+    }
+
+    #[test]
+    fn a_finished_job_shows_its_output() {
+        let steps = vec![testing::step("say", "completed", Some(5), Some(40))];
+        let output = json!({"say": {"letters": 3}});
+        insta::assert_snapshot!("finished_job", job(&testing::job("completed", steps, Some(&output))));
+    }
+
+    #[test]
+    fn lists_are_tables() {
+        let item = serde_json::to_value(testing::job("completed", vec![], None)).unwrap();
+        let list: JobList = serde_json::from_value(json!({"items": [item], "total": 12})).unwrap();
+        insta::assert_snapshot!("jobs", job_table(&list));
+        let workers: Vec<WorkerInfo> = serde_json::from_value(json!([{
+            "id": testing::JOB, "name": "build-1", "status": "active", "tags": ["script", "gpu"],
+            "withdrawn_tags": [{"tag": "docker", "reason": "no engine at /var/run/docker.sock"}], "exclusive": false,
+            "max_concurrent": 4, "running": [], "version": "0.1.0", "registered_at": testing::start(),
+            "last_seen": testing::start(),
+        }]))
+        .unwrap();
+        insta::assert_snapshot!("workers", worker_table(&workers));
+    }
+
+    #[test]
+    fn an_explanation_names_what_is_missing_where() {
+        let explained: Explanation = serde_json::from_value(json!({
+            "step_name": "train", "status": "ready", "summary": "no active worker takes steps with the tags: gpu, script",
+            "waits_for": [["fetch", "running"]], "required_tags": ["gpu", "script"],
+            "workers": [
+                {"name": "a", "missing_tags": ["gpu"], "free_slots": 4, "remark": null},
+                {"name": "b", "missing_tags": [], "free_slots": 0, "remark": "drains"},
+            ],
+            "ahead": 3, "fails_at": testing::start(), "last_lines": ["Traceback", "KeyError: 'x'"],
+        }))
+        .unwrap();
+        insta::assert_snapshot!("explanation", explanation(&explained));
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Terminal {
     err: Mutex<Box<dyn Write + Send>>,
     format: Format,
     color: Colors,
+    live: bool,
 }
 
 /// Which outputs take ANSI colours.
@@ -36,15 +37,30 @@ struct Colors {
 }
 
 impl Terminal {
-    /// The process's own outputs. Colours only where a terminal shows them; `NO_COLOR` and
-    /// `CLICOLOR` are respected.
+    /// The process's own outputs. Colours and the live view only where a terminal shows them; `NO_COLOR`,
+    /// `CLICOLOR` and `TERM=dumb` are respected.
     pub(crate) fn of_process(format: Format) -> Self {
+        let err = console::Term::stderr();
         Self {
             out: Mutex::new(Box::new(io::stdout())),
             err: Mutex::new(Box::new(io::stderr())),
             format,
             color: Colors { out: console::colors_enabled(), err: console::colors_enabled_stderr() },
+            live: err.is_term() && !is_dumb(),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn captured(format: Format) -> (Self, tests::Captured) {
+        let captured = tests::Captured::default();
+        let terminal = Self {
+            out: Mutex::new(Box::new(captured.out.clone())),
+            err: Mutex::new(Box::new(captured.err.clone())),
+            format,
+            color: Colors::default(),
+            live: false,
+        };
+        (terminal, captured)
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -59,6 +75,17 @@ impl Terminal {
     /// Whether the standard error takes colours.
     pub(crate) fn color_err(&self) -> bool {
         self.color.err
+    }
+
+    /// Whether the standard error is a terminal that can be drawn on.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Rows and columns of the terminal at the standard error, or those of an ordinary one.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let size = console::Term::stderr().size_checked();
+        size.map_or((24, 80), |(rows, columns)| (usize::from(rows), usize::from(columns)))
     }
 
     /// Writes a part of the result.
@@ -78,5 +105,55 @@ impl Terminal {
     pub(crate) fn note(&self, text: &str) {
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
         let _nobody_listens = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}
+
+/// A terminal without cursor movement.
+#[expect(clippy::disallowed_methods, reason = "here the program learns what its terminal can do")]
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Everything that was written.
+    #[derive(Default, Clone)]
+    pub(crate) struct Captured {
+        pub(super) out: Sink,
+        pub(super) err: Sink,
+    }
+
+    #[derive(Default, Clone)]
+    pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        pub(crate) fn out(&self) -> String {
+            self.out.text()
+        }
+
+        pub(crate) fn err(&self) -> String {
+            self.err.text()
+        }
+    }
+
+    impl Sink {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 }

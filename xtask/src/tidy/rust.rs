@@ -57,7 +57,7 @@ pub(crate) fn is_test_file(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     file.contains("/tests/")
         || file.contains("/benches/")
-        || name == "tests.rs"
+        || matches!(name, "tests.rs" | "testing.rs")
         || name.ends_with("_tests.rs")
 }
 

@@ -66,7 +66,9 @@ impl Dev {
                 .await;
                 terminal.note(&format!("Strøm serves {address}\n"));
             }
-            if !self.once && exit.is_ok() {
+            // Who interrupted the demo wants to leave.
+            let leaves = self.once || matches!(exit, Err(_) | Ok(Exit::Cancelled));
+            if !leaves {
                 process::until_told(CancellationToken::new()).await?;
             }
             embedded.stop().await;

@@ -12,7 +12,7 @@ pub(crate) struct Logs {
     /// Only this step's lines
     step: Option<String>,
     /// Go on until the job ended
-    #[arg(long, short, conflicts_with = "step")]
+    #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
     remote: Remote,
@@ -22,10 +22,11 @@ impl Logs {
     pub(crate) fn run(self, terminal: &Terminal) -> Result<Exit, Failure> {
         let client = self.remote.client()?;
         runtime::asking(async {
+            let step = self.step.as_deref();
             if self.follow {
-                follow::log(&client, self.job, follow::Aside::IsTheResult, terminal).await?;
+                follow::log(&client, self.job, step, terminal).await?;
             } else {
-                follow::pages(&client, self.job, self.step.as_deref(), terminal).await?;
+                follow::pages(&client, self.job, step, terminal).await?;
             }
             Ok(Exit::Done)
         })

@@ -18,7 +18,13 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Server {
     /// The configuration
-    #[arg(long, env = "STROEM_CONFIG", default_value = "server-config.yaml", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "STROEM_CONFIG",
+        hide_env_values = true,
+        default_value = "server-config.yaml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
 }
 

@@ -19,7 +19,13 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Worker {
     /// The configuration
-    #[arg(long, env = "STROEM_CONFIG", default_value = "worker-config.yaml", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "STROEM_CONFIG",
+        hide_env_values = true,
+        default_value = "worker-config.yaml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::Arc,
     time::Duration,
@@ -174,6 +174,10 @@ impl System {
         let lines = self.lines(job).await;
         let printed = lines.iter().filter(|line| line["stream"] != "engine");
         printed.map(|line| line["line"].as_str().expect("text").to_owned()).collect()
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
     }
 
     pub(crate) fn server_log(&self) -> String {
