@@ -119,14 +119,36 @@ impl App {
     }
 
     async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
+        let mut sealed = self.inner.store.sealed(query.job).await?;
+        loop {
+            let chunks = self.chunks_beside(sealed.as_ref(), query, from).await;
+            if chunks.as_ref().is_ok_and(|chunks| !chunks.is_empty()) {
+                return chunks;
+            }
+            // Nothing, or nothing readable: the log may have been sealed, or sealed anew, since it was asked where it is.
+            let newer = self.inner.store.sealed(query.job).await?;
+            if newer == sealed {
+                return chunks;
+            }
+            sealed = newer;
+        }
+    }
+
+    async fn chunks_beside(
+        &self,
+        sealed: Option<&SealedLog>,
+        query: LogQuery,
+        from: u64,
+    ) -> Result<Vec<Chunk>, AppError> {
+        if let Some(sealed) = sealed.filter(|sealed| from < sealed.chunks) {
+            let chunks = self.sealed_chunks(sealed, query, from).await?;
+            if !chunks.is_empty() {
+                return Ok(chunks);
+            }
+        }
         let range =
             ChunkRange { job: query.job, step: query.step, from_chunk_no: from, limit: CHUNKS_PER_READ };
         let stored = self.inner.store.chunks(range).await?;
-        if stored.is_empty()
-            && let Some(sealed) = self.inner.store.sealed(query.job).await?
-        {
-            return self.sealed_chunks(&sealed, query, from).await;
-        }
         Ok(stored
             .into_iter()
             .map(|stored| Chunk {
@@ -171,7 +193,7 @@ impl App {
         Ok(chunks)
     }
 
-    async fn seal_index(&self, sealed: &SealedLog) -> Result<SealIndex, AppError> {
+    pub(crate) async fn seal_index(&self, sealed: &SealedLog) -> Result<SealIndex, AppError> {
         let key = blob_key(&sealed.blob_key)?;
         let size = self.inner.blobs.size(&key).await.map_err(unreadable)?;
         let mut from = size.saturating_sub(SEAL_TAIL_BYTES);

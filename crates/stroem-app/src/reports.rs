@@ -144,6 +144,9 @@ impl App {
             if outcome.last_chunk_no.is_some() {
                 self.inner.hub.notify(outcome.key.job);
             }
+            if outcome.sealed_before {
+                self.inner.seals.log_grew();
+            }
             answers.push((leases[&outcome.key], Some(outcome.next_seq)));
         }
         answers.extend(known.into_iter().filter(|(_, known)| !known).map(|(lease, _)| (lease, None)));

@@ -8,13 +8,16 @@ use stroem_logs::seal::{SealChunk, SealWriter};
 use stroem_store::{ChunkRange, SealedLog};
 use tokio::sync::Notify;
 
-use crate::{App, AppError, logs::unreadable};
+use crate::{
+    App, AppError,
+    logs::{blob_key, unreadable},
+};
 
 /// Jobs to look at in one go. Logs of jobs that still run are among the oldest and are passed over.
 const JOBS_AT_ONCE: u32 = 1_000;
 const CHUNKS_AT_ONCE: u32 = 64;
 
-/// Tells the sealer that a job ended.
+/// Tells the sealer that there is something to do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SealSignal {
     notify: Arc<Notify>,
@@ -24,9 +27,14 @@ impl SealSignal {
     pub(crate) fn job_ended(&self) {
         self.notify.notify_one();
     }
+
+    /// Lines came after a log was sealed.
+    pub(crate) fn log_grew(&self) {
+        self.notify.notify_one();
+    }
 }
 
-/// Runs until it is dropped. Looks once at the start for what an earlier server left, then only after jobs ended.
+/// Runs until it is dropped. Looks once at the start for what an earlier server left, then only after jobs ended or sealed logs grew.
 pub(crate) async fn serve(app: App) {
     loop {
         match seal_what_is_due(&app).await {
@@ -61,7 +69,7 @@ impl App {
         let file = tempfile_for(job)?;
         let mut writer =
             SealWriter::new(BufWriter::new(file.reopen().map_err(unreadable)?)).map_err(unreadable)?;
-        let mut next = 0;
+        let mut next = self.append_sealed(job, &mut writer).await?;
         loop {
             let range = ChunkRange { job, step: None, from_chunk_no: next, limit: CHUNKS_AT_ONCE };
             let chunks = self.inner.store.chunks(range).await?;
@@ -85,11 +93,38 @@ impl App {
         let chunks = next;
         let (mut buffered, _) = writer.finish().map_err(unreadable)?;
         std::io::Write::flush(&mut buffered).map_err(unreadable)?;
-        let key = BlobKey::log(job);
+        let key = BlobKey::log(job, chunks);
         self.inner.blobs.put_file(&key, file.path()).await.map_err(unreadable)?;
-        self.inner.store.seal(SealedLog { job, blob_key: key.as_str().to_owned(), chunks }).await?;
+        let earlier =
+            self.inner.store.seal(SealedLog { job, blob_key: key.as_str().to_owned(), chunks }).await?;
+        if let Some(earlier) = earlier {
+            self.inner.blobs.delete(&blob_key(&earlier)?).await.map_err(unreadable)?;
+        }
         tracing::debug!(job.id = %job, chunks, "log sealed");
         Ok(())
+    }
+
+    /// Copies what is sealed already: lines can come late, from a worker that was cut off. Answers how many chunks that is.
+    async fn append_sealed(
+        &self,
+        job: JobId,
+        writer: &mut SealWriter<impl std::io::Write>,
+    ) -> Result<u64, AppError> {
+        let Some(sealed) = self.inner.store.sealed(job).await? else { return Ok(0) };
+        let key = blob_key(&sealed.blob_key)?;
+        for entry in self.seal_index(&sealed).await?.entries() {
+            let payload = self.inner.blobs.get_range(&key, entry.range()).await.map_err(unreadable)?;
+            let chunk = SealChunk {
+                chunk_no: entry.chunk_no,
+                step: entry.step,
+                attempt: entry.attempt,
+                lines: entry.lines,
+                first_at: entry.first_at,
+                payload: &payload,
+            };
+            writer.append(&chunk).map_err(unreadable)?;
+        }
+        Ok(sealed.chunks)
     }
 }
 

@@ -52,9 +52,9 @@ impl BlobKey {
         Self(format!("tarballs/{revision}.tar.zst").into())
     }
 
-    /// Where a job's sealed log lives: `logs/<job>.slog`.
-    pub fn log(job: JobId) -> Self {
-        Self(format!("logs/{job}.slog").into())
+    /// Where a job's sealed log of so many chunks lives: `logs/<job>-<chunks>.slog`.
+    pub fn log(job: JobId, chunks: u64) -> Self {
+        Self(format!("logs/{job}-{chunks}.slog").into())
     }
 
     /// The key as written.
@@ -109,7 +109,7 @@ mod tests {
     fn made_keys_are_keys() {
         let revision: Revision = "0f".repeat(32).parse().expect("64 digits");
         let tarball = BlobKey::tarball(&revision);
-        let log = BlobKey::log(JobId::from_bytes([7; 16]));
+        let log = BlobKey::log(JobId::from_bytes([7; 16]), 12);
         for key in [tarball, log] {
             assert_eq!(BlobKey::new(key.as_str()), Ok(key));
         }

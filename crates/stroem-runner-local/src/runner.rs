@@ -1,7 +1,6 @@
 //! The runner: one attempt from preparation to cleanup.
 
 use std::{
-    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -13,13 +12,11 @@ use std::{
 
 use async_trait::async_trait;
 use stroem_core::{AttemptKey, Outcome, RunnerKind};
-use stroem_runner::{
-    ATTEMPT_VARIABLE, EventSender, RunRequest, Runner, RunnerEvent, StopReceiver, Unavailable, marker_prefix,
-};
+use stroem_runner::{EventSender, RunRequest, Runner, RunnerEvent, StopReceiver, Unavailable, marker_prefix};
 
 use crate::{
     attempt::{Attempt, stopped},
-    cgroup::{self, Group, Host},
+    cgroup::{Group, Host},
     children::Children,
     command::launch_outcome,
     copy::Copier,
@@ -28,7 +25,7 @@ use crate::{
     launch::Stage,
     output::{send, send_output_file},
     prepare::{Prepared, Preparer},
-    procfs::{self, describe},
+    procfs::describe,
     spawner::Spawner,
     toolchain::Toolchains,
     tree::Tree,
@@ -55,8 +52,8 @@ pub struct LocalRunner {
     keeper: Option<Keeper>,
 }
 
-/// How long a sweep or a cleanup tries to kill.
-const SWEEP_KILL_LIMIT: Duration = Duration::from_secs(5);
+/// How long a cleanup tries to kill.
+const CLEANUP_KILL_LIMIT: Duration = Duration::from_secs(5);
 
 impl LocalRunner {
     /// A runner for this host. Makes this process a subreaper: orphans of steps become its children, which it reaps.
@@ -86,31 +83,6 @@ impl LocalRunner {
     #[cfg(test)]
     pub(crate) fn host(&self) -> &Host {
         &self.host
-    }
-
-    /// Kills and removes what an earlier worker left whose attempts had their directories below this one, which is left
-    /// empty. For the start of a worker, before its first attempt. Blocking.
-    pub fn sweep(scratch_root: &Path) {
-        let belongs = |pid| {
-            procfs::variable(pid, "STROEM_OUTPUT")
-                .is_some_and(|path| Path::new(&path).starts_with(scratch_root))
-        };
-        let find = || family(|process, marker| marker.is_some() && belongs(process.pid));
-        let left = find();
-        let markers: HashSet<String> =
-            left.iter().filter_map(|pid| procfs::variable(*pid, ATTEMPT_VARIABLE)).collect();
-        for pid in left {
-            tracing::warn!(process = describe(pid), "killing a process that an earlier worker left");
-        }
-        for pid in kill_all(SWEEP_KILL_LIMIT, find) {
-            tracing::error!(
-                process = describe(pid),
-                "a process that an earlier worker left cannot be killed"
-            );
-        }
-        Host::detect().left(|marker| markers.contains(marker)).iter().for_each(|group| cgroup::remove(group));
-        let entries = fs::read_dir(scratch_root).into_iter().flatten().flatten();
-        entries.for_each(|entry| remove_dir(&entry.path()));
     }
 
     async fn attempt(
@@ -219,12 +191,12 @@ impl Runner for LocalRunner {
         let (host, prefix, scratch) = (Arc::clone(&self.host), marker_prefix(attempt), scratch.to_owned());
         blocking(move || {
             let find = || family(|_, marker| marker.is_some_and(|marker| marker.starts_with(&prefix)));
-            for pid in kill_all(SWEEP_KILL_LIMIT, find) {
+            for pid in kill_all(CLEANUP_KILL_LIMIT, find) {
                 tracing::error!(process = describe(pid), "a process of a lost attempt cannot be killed");
             }
             for group in host.left(|marker| marker.starts_with(&prefix)) {
                 let remains = Remains { groups: vec![group], ..Remains::default() };
-                crate::kill::kill_remains(&[remains], SWEEP_KILL_LIMIT);
+                crate::kill::kill_remains(&[remains], CLEANUP_KILL_LIMIT);
             }
             remove_dir(&scratch);
         })

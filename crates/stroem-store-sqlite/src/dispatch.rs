@@ -102,10 +102,11 @@ fn first_places(
 ) -> Outcome<()> {
     let mut statement = connection.prepare_cached(
         "SELECT priority, ready_at, job, step FROM queue WHERE queue_key = ?1 \
-         AND (avoid_worker IS NULL OR avoid_worker <> ?2) \
+         AND (avoid_worker IS NULL OR avoid_worker <> ?2 OR ready_at <= ?4) \
          ORDER BY priority DESC, ready_at, job, step LIMIT ?3",
     )?;
-    let mut rows = statement.query((key, request.worker.as_bytes(), request.limit))?;
+    let avoids_until = request.avoids_until().as_micros();
+    let mut rows = statement.query((key, request.worker.as_bytes(), request.limit, avoids_until))?;
     while let Some(row) = rows.next()? {
         let mut columns = Columns::of(row);
         places.push(Place {
@@ -317,7 +318,7 @@ mod tests {
         let connection = Connection::open_in_memory().expect("opens");
         connection.execute_batch(migrations::MAIN[0]).expect("creates");
         for sql in [
-            "SELECT job FROM queue WHERE queue_key = 1 AND (avoid_worker IS NULL OR avoid_worker <> x'00') \
+            "SELECT job FROM queue WHERE queue_key = 1 AND (avoid_worker IS NULL OR avoid_worker <> x'00' OR ready_at <= 5) \
              ORDER BY priority DESC, ready_at, job, step LIMIT 8",
             "DELETE FROM queue WHERE job = x'00' AND step = 1",
             "SELECT priority FROM queue WHERE queue_key = 1 AND priority < 5 ORDER BY priority DESC LIMIT 1",

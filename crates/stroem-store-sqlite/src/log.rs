@@ -33,7 +33,7 @@ impl LogStore for SqliteStore {
         self.log_readers.run(move |connection| sealed(connection, job)).await
     }
 
-    async fn seal(&self, sealed: SealedLog) -> Result<(), StoreError> {
+    async fn seal(&self, sealed: SealedLog) -> Result<Option<String>, StoreError> {
         self.logs.run(move |connection| seal(connection, &sealed)).await
     }
 
@@ -46,7 +46,8 @@ impl LogStore for SqliteStore {
 struct Log {
     next_chunk_no: u64,
     newest_at: i64,
-    sealed: bool,
+    /// The blob of the sealed part.
+    blob_key: Option<String>,
 }
 
 fn append(connection: &Connection, chunks: &[NewChunk]) -> Outcome<Vec<AppendOutcome>> {
@@ -62,6 +63,7 @@ fn append(connection: &Connection, chunks: &[NewChunk]) -> Outcome<Vec<AppendOut
                     key,
                     next_seq: next_seq(connection, key)?,
                     last_chunk_no: None,
+                    sealed_before: false,
                 });
                 *places.entry(key).or_insert(outcomes.len() - 1)
             }
@@ -75,12 +77,9 @@ fn append(connection: &Connection, chunks: &[NewChunk]) -> Outcome<Vec<AppendOut
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(log(connection, key.job)?),
         };
         outcome.next_seq += 1;
-        if log.sealed {
-            tracing::warn!(job.id = %key.job, step = key.step, lines = chunk.lines, "lines came after their log was sealed");
-            continue;
-        }
         insert(connection, log.next_chunk_no, chunk)?;
         outcome.last_chunk_no = Some(log.next_chunk_no);
+        outcome.sealed_before = log.blob_key.is_some();
         log.next_chunk_no += 1;
         log.newest_at = log.newest_at.max(chunk.last_at.as_micros());
     }
@@ -98,11 +97,11 @@ fn next_seq(connection: &Connection, key: ChunkKey) -> Outcome<u64> {
 
 fn log(connection: &Connection, job: JobId) -> Outcome<Log> {
     let found = connection
-        .prepare_cached("SELECT next_chunk_no, newest_at, blob_key IS NOT NULL FROM log WHERE job = ?1")?
+        .prepare_cached("SELECT next_chunk_no, newest_at, blob_key FROM log WHERE job = ?1")?
         .query_row([job.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let (next_chunk_no, newest_at, sealed) = found.unwrap_or((0, i64::MIN, false));
-    Ok(Log { next_chunk_no: counted(next_chunk_no)?, newest_at, sealed })
+    let (next_chunk_no, newest_at, blob_key) = found.unwrap_or((0, i64::MIN, None));
+    Ok(Log { next_chunk_no: counted(next_chunk_no)?, newest_at, blob_key })
 }
 
 fn insert(connection: &Connection, chunk_no: u64, chunk: &NewChunk) -> Outcome<()> {
@@ -138,7 +137,7 @@ fn note(connection: &Connection, outcomes: &[AppendOutcome], logs: &BTreeMap<Job
             )?
             .execute((key.job.as_bytes(), key.step, key.attempt.0, count(*next_seq)?))?;
     }
-    for (job, log) in logs.iter().filter(|(_, log)| !log.sealed) {
+    for (job, log) in logs {
         connection
             .prepare_cached(
                 "INSERT INTO log (job, next_chunk_no, newest_at) VALUES (?1, ?2, ?3) \
@@ -189,18 +188,15 @@ fn read(job: JobId, columns: &mut Columns<'_, '_>) -> Outcome<StoredChunk> {
 
 fn sealed(connection: &Connection, job: JobId) -> Outcome<Option<SealedLog>> {
     let found = connection
-        .prepare_cached("SELECT blob_key, next_chunk_no FROM log WHERE job = ?1 AND blob_key IS NOT NULL")?
+        .prepare_cached("SELECT blob_key, sealed_chunks FROM log WHERE job = ?1 AND blob_key IS NOT NULL")?
         .query_row([job.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((blob_key, chunks)) = found else { return Ok(None) };
     Ok(Some(SealedLog { job, blob_key, chunks: counted(chunks)? }))
 }
 
-fn seal(connection: &Connection, sealed: &SealedLog) -> Outcome<()> {
+fn seal(connection: &Connection, sealed: &SealedLog) -> Outcome<Option<String>> {
     let log = log(connection, sealed.job)?;
-    if log.sealed {
-        return Ok(());
-    }
     if log.next_chunk_no != sealed.chunks {
         return Err(Failure::Store(StoreError::Unavailable(format!(
             "the log of job {} has {} chunks and not {}: it grew while it was being sealed",
@@ -209,17 +205,17 @@ fn seal(connection: &Connection, sealed: &SealedLog) -> Outcome<()> {
     }
     connection
         .prepare_cached(
-            "INSERT INTO log (job, next_chunk_no, newest_at, blob_key) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (job) DO UPDATE SET blob_key = excluded.blob_key",
+            "INSERT INTO log (job, next_chunk_no, newest_at, blob_key, sealed_chunks) VALUES (?1, ?2, ?3, ?4, ?2) \
+             ON CONFLICT (job) DO UPDATE SET blob_key = excluded.blob_key, sealed_chunks = excluded.sealed_chunks",
         )?
         .execute((sealed.job.as_bytes(), count(sealed.chunks)?, log.newest_at, &sealed.blob_key))?;
     connection.prepare_cached("DELETE FROM log_chunk WHERE job = ?1")?.execute([sealed.job.as_bytes()])?;
-    Ok(())
+    Ok(log.blob_key.filter(|earlier| *earlier != sealed.blob_key))
 }
 
 fn unsealed(connection: &Connection, last_chunk_before: Timestamp, limit: u32) -> Outcome<Vec<JobId>> {
     let mut statement = connection.prepare_cached(
-        "SELECT job FROM log WHERE blob_key IS NULL AND newest_at < ?1 ORDER BY newest_at LIMIT ?2",
+        "SELECT job FROM log WHERE next_chunk_no > sealed_chunks AND newest_at < ?1 ORDER BY newest_at LIMIT ?2",
     )?;
     let mut rows = statement.query((last_chunk_before.as_micros(), limit))?;
     let mut jobs = Vec::new();

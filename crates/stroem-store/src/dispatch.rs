@@ -1,10 +1,16 @@
 //! Ready steps, claims and leases.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use stroem_core::{JobId, LeaseKey, TagSet, Timestamp, WorkerId};
 use stroem_engine::StopReason;
 
 use crate::StoreError;
+
+/// How long after its ready time a step is kept from the worker that it avoids. After that any worker may take it: there may
+/// be no other, and a full disk may have been emptied.
+pub const AVOID_WORKER: Duration = Duration::from_secs(60);
 
 /// A worker asks for steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +23,14 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// The time of the claim.
     pub now: Timestamp,
+}
+
+impl ClaimRequest {
+    /// Rows that became ready at or before this time avoid no worker any more.
+    pub fn avoids_until(&self) -> Timestamp {
+        let micros = i64::try_from(AVOID_WORKER.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.now.as_micros().saturating_sub(micros))
+    }
 }
 
 /// A claimed step.
@@ -58,8 +72,8 @@ pub trait DispatchStore: Send + Sync {
     /// For all free slots in one transaction: deletes queue rows, inserts leases and attempts with new fences, moves the
     /// steps ready -> running (attempt + 1, fence, worker, outcome and error cleared) and their job pending -> running
     /// (`started_at`, version + 1 for each claim). Takes the highest priority first and within it the oldest `ready_at`,
-    /// across all keys; skips rows whose `avoid_worker` is this worker. Its cost depends on `limit` and the number of
-    /// keys, not on the length of the queue.
+    /// across all keys; skips rows whose `avoid_worker` is this worker and that became ready less than [`AVOID_WORKER`]
+    /// ago. Its cost depends on `limit` and the number of keys, not on the length of the queue.
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError>;
 
     /// Every queue key that has ready steps now.

@@ -45,6 +45,8 @@ pub struct AppendOutcome {
     pub next_seq: u64,
     /// The highest job-wide number given to a chunk of this call, when one was new.
     pub last_chunk_no: Option<u64>,
+    /// Whether a part of the job's log was sealed before, so that the log has to be sealed again.
+    pub sealed_before: bool,
 }
 
 /// A chunk as it is stored.
@@ -76,7 +78,7 @@ pub struct SealedLog {
     pub job: JobId,
     /// The blob's key.
     pub blob_key: String,
-    /// The number of chunks in it.
+    /// The number of chunks in it: those before this job-wide number.
     pub chunks: u64,
 }
 
@@ -85,21 +87,21 @@ pub struct SealedLog {
 pub trait LogStore: Send + Sync {
     /// Stores chunks in order. A chunk that is already stored is passed over; a chunk after a gap is not stored, and the
     /// outcome's `next_seq` says what is expected. One outcome for each key. The answer comes when they are durable. A
-    /// chunk for a log that is sealed already came too late: it is counted in `next_seq`, not stored, and a warning is
-    /// logged.
+    /// log that is sealed grows again: a worker may have been cut off for longer than its job took to end.
     async fn append(&self, chunks: Vec<NewChunk>) -> Result<Vec<AppendOutcome>, StoreError>;
 
     /// Reads chunks in order of their job-wide numbers. It may give fewer than asked for, to bound the memory, but none
-    /// only when there are none. Empty for a sealed job.
+    /// only when there are none. Chunks that are sealed are not among them.
     async fn chunks(&self, range: ChunkRange) -> Result<Vec<StoredChunk>, StoreError>;
 
-    /// Where a job's log is sealed.
+    /// Where the sealed part of a job's log is.
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError>;
 
-    /// Notes the sealed log and drops the chunks, in one transaction; a log that is sealed already stays as it is.
+    /// Notes the sealed log, which holds what an earlier one held, and drops the chunks, in one transaction; answers the
+    /// key of the earlier blob, which is not needed any more. Doing it again changes nothing.
     /// [`StoreError::Unavailable`] when the log does not have `sealed.chunks` chunks: it grew meanwhile, seal it again.
-    async fn seal(&self, sealed: SealedLog) -> Result<(), StoreError>;
+    async fn seal(&self, sealed: SealedLog) -> Result<Option<String>, StoreError>;
 
-    /// Jobs that have chunks whose newest one is older than this, oldest first.
+    /// Jobs that have chunks which are not sealed and whose newest one is older than this, oldest first.
     async fn unsealed(&self, last_chunk_before: Timestamp, limit: u32) -> Result<Vec<JobId>, StoreError>;
 }

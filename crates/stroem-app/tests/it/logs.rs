@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stroem_app::{ChunkIn, Cursor, LogQuery, NewChunk, ReportIn};
-use stroem_core::{LeaseKey, Outcome, Timestamp};
+use stroem_core::{Exit, JobId, LeaseKey, Outcome, Timestamp};
 use stroem_logs::chunk::{ChunkBuilder, ChunkLimits, LineRef, LogStream};
 use stroem_store::LogStore;
 
@@ -60,17 +60,50 @@ async fn a_sealed_log_reads_as_it_did_before() {
         fixture.app.report(&worker, Vec::new(), vec![end]).await.expect("ended");
     }
     assert_eq!(before.lines().count(), 60);
-    for _ in 0..500 {
-        if fixture.store.sealed(job).await.expect("readable").is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let sealed = fixture.store.sealed(job).await.expect("readable").expect("sealed within 10 s");
-    assert_eq!(sealed.chunks, 4);
+    sealed_with(&fixture, job, 4).await;
     assert_eq!(read(Cursor::START).await, (before.clone(), true));
     let tail: String = before.lines().skip(7).map(|line| format!("{line}\n")).collect();
     assert_eq!(read(Cursor { chunk: 1, line: 2 }).await, (tail, true));
+}
+
+/// Waits until the log is sealed with so many chunks.
+async fn sealed_with(fixture: &Fixture, job: JobId, chunks: u64) {
+    for _ in 0..500 {
+        let sealed = fixture.store.sealed(job).await.expect("readable");
+        if sealed.is_some_and(|sealed| sealed.chunks == chunks) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not sealed with {chunks} chunks within 10 s");
+}
+
+#[tokio::test]
+async fn lines_of_a_worker_that_was_cut_off_are_kept_after_the_log_was_sealed() {
+    let fixture = Fixture::new(CHAIN, |options| options.seal_after = Duration::ZERO).await;
+    let worker = fixture.worker(1, Vec::new()).await;
+    let job = fixture.execute().await;
+    let lease = fixture.claim(&worker).await;
+    fixture.app.report(&worker, vec![chunk(lease, 0, 0..5)], Vec::new()).await.expect("stored");
+    let end = (lease, ReportIn::Ended { outcome: Outcome::Failed { exit: Exit::ExitCode(1) }, output: None });
+    fixture.app.report(&worker, Vec::new(), vec![end]).await.expect("ended");
+    sealed_with(&fixture, job, 1).await;
+    let read = async |step| {
+        let query = LogQuery { job, step, cursor: Cursor::START, max_bytes: 1 << 20 };
+        fixture.app.logs(query).await.expect("a page").entries.len()
+    };
+    for (seq, total) in [(1, 10), (2, 15)] {
+        let lines = u32::try_from(seq).expect("small") * 5;
+        let out = fixture
+            .app
+            .report(&worker, vec![chunk(lease, seq, lines..lines + 5)], Vec::new())
+            .await
+            .expect("stored");
+        assert_eq!(out.chunks, [(lease, Some(seq + 1))]);
+        assert_eq!((read(None).await, read(Some(0)).await, read(Some(1)).await), (total, total, 0));
+    }
+    sealed_with(&fixture, job, 3).await;
+    assert_eq!((read(None).await, read(Some(0)).await), (15, 15));
 }
 
 #[tokio::test]

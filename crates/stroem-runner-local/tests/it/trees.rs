@@ -103,23 +103,18 @@ async fn a_dropped_run_kills_its_processes() {
 }
 
 #[tokio::test]
-async fn cleanup_and_sweep_kill_what_a_crashed_worker_left() {
+async fn cleanup_kills_what_a_crashed_worker_left_of_that_attempt_only() {
     let local = Local::new();
     let leave = |number: u8| {
         let wanted = request(number, local.path("root/attempt"), Language::Shell, "");
         let child = std::process::Command::new("setsid")
             .args(["sleep", "1000"])
             .env("STROEM_ATTEMPT", wanted.marker())
-            .env("STROEM_OUTPUT", wanted.scratch.join("output"))
             .spawn()
             .expect("a process");
         std::fs::create_dir_all(&wanted.scratch).expect("made");
         (wanted, child)
     };
-    let (swept, mut first) = leave(1);
-    LocalRunner::sweep(&local.path("root"));
-    first.wait().expect("a child");
-    assert!(!swept.scratch.exists() && marked(&swept.marker()).is_empty());
     let (cleaned, mut second) = leave(2);
     let (neighbour, mut third) = leave(3);
     let clean = local.runner.cleanup(cleaned.lease.attempt, &cleaned.scratch);

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::{join, join_all};
-use stroem_core::{LeaseKey, Outcome, StepStatus};
+use stroem_core::{LeaseKey, Outcome, StepStatus, Timestamp};
 use stroem_engine::{Applied, Event};
 
 use super::support::{
     JobShape, at, chain, claim, claim_scripts, commit, create, fan, plan, tagged, whole, worker_id,
 };
-use crate::{Claim, Store};
+use crate::{AVOID_WORKER, Claim, Store};
 
 fn jobs(claims: &[Claim]) -> Vec<u64> {
     let number = |claim: &Claim| {
@@ -67,6 +67,18 @@ pub async fn a_step_is_not_given_to_the_worker_that_it_avoids(store: &dyn Store)
     create(store, 5, chain(1)).await;
     assert_eq!(jobs(&claim(store, 1, &["script"], 9, at(6)).await), [5], "what stands behind it");
     assert_eq!(jobs(&claim(store, 2, &["script"], 9, at(7)).await), [1]);
+}
+
+/// When nobody else took it for a while, the worker that it avoids may be the only one.
+pub async fn a_step_avoids_a_worker_for_a_while_only(store: &dyn Store) {
+    let job = create(store, 1, chain(1)).await;
+    let lease = claim_scripts(store, 1, 1, at(2)).await[0];
+    let full = Outcome::DiskFull { message: "no space left on device".to_owned() };
+    commit(store, &job, vec![Event::AttemptEnded { lease, outcome: full, output: None }], at(3)).await;
+    let over = at(3).after(AVOID_WORKER);
+    let just_before = Timestamp::from_micros(over.as_micros() - 1);
+    assert_eq!(claim(store, 1, &["script"], 9, just_before).await, []);
+    assert_eq!(jobs(&claim(store, 1, &["script"], 9, over).await), [1]);
 }
 
 /// Free slots bound a claim.

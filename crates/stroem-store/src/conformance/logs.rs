@@ -82,7 +82,12 @@ pub async fn attempts_share_the_numbers_of_their_job(store: &dyn Store) {
     let other = key(2, 0, 1);
     let mixed = vec![chunk(a, 0), chunk(b, 0), chunk(other, 0), chunk(a, 1), chunk(c, 0), chunk(b, 2)];
     let outcomes = store.append(mixed).await.expect("appends");
-    let outcome = |key, next_seq, last| AppendOutcome { key, next_seq, last_chunk_no: Some(last) };
+    let outcome = |key, next_seq, last| AppendOutcome {
+        key,
+        next_seq,
+        last_chunk_no: Some(last),
+        sealed_before: false,
+    };
     assert_eq!(outcomes, [outcome(a, 2, 2), outcome(b, 1, 1), outcome(other, 1, 0), outcome(c, 1, 3)]);
     append(store, vec![chunk(b, 1)]).await;
     let expected = [(0, 0, 1, 0), (1, 7, 1, 0), (2, 0, 1, 1), (3, 0, 2, 0), (4, 7, 1, 1)];
@@ -118,15 +123,33 @@ pub async fn a_sealed_log_has_no_chunks(store: &dyn Store) {
     append(store, chunks(key(2, 0, 1), 0..1)).await;
     assert_eq!(store.sealed(job_id(1)).await.expect("reads"), None);
     let sealed = SealedLog { job: job_id(1), blob_key: "logs/1".to_owned(), chunks: 3 };
-    store.seal(sealed.clone()).await.expect("seals");
-    store.seal(sealed.clone()).await.expect("seals again");
+    assert_eq!(store.seal(sealed.clone()).await.expect("seals"), None);
+    assert_eq!(store.seal(sealed.clone()).await.expect("seals again"), None);
     assert_eq!(store.sealed(job_id(1)).await.expect("reads"), Some(sealed.clone()));
     assert_eq!(read(store, all(1)).await, []);
     assert_eq!(read(store, all(2)).await.len(), 1, "another job's log");
     assert_eq!(append(store, chunks(key(1, 0, 1), 0..3)).await, [(3, None)], "sent again");
-    assert_eq!(append(store, chunks(key(1, 0, 2), 0..2)).await, [(2, None)], "too late");
     assert_eq!(read(store, all(1)).await, []);
     assert_eq!(store.sealed(job_id(1)).await.expect("reads"), Some(sealed));
+}
+
+/// Lines that come after the sealing are kept beside the sealed ones until the log is sealed again.
+pub async fn a_sealed_log_can_grow(store: &dyn Store) {
+    append(store, chunks(key(1, 0, 1), 0..3)).await;
+    let sealed = |name: &str, chunks| SealedLog { job: job_id(1), blob_key: name.to_owned(), chunks };
+    store.seal(sealed("logs/1", 3)).await.expect("seals");
+    assert_eq!(store.unsealed(at(1_000), 9).await.expect("reads"), []);
+    let late = store.append(chunks(key(1, 0, 2), 0..2)).await.expect("appends");
+    assert_eq!((late[0].next_seq, late[0].last_chunk_no, late[0].sealed_before), (2, Some(4), true));
+    assert_eq!(read(store, all(1)).await, [(3, 0, 2, 0), (4, 0, 2, 1)]);
+    assert_eq!(store.sealed(job_id(1)).await.expect("reads"), Some(sealed("logs/1", 3)));
+    assert_eq!(store.unsealed(at(1_000), 9).await.expect("reads"), [job_id(1)]);
+    let early = store.seal(sealed("logs/1-4", 4)).await;
+    assert!(matches!(early, Err(StoreError::Unavailable(_))), "{early:?}");
+    assert_eq!(store.seal(sealed("logs/1-5", 5)).await.expect("seals"), Some("logs/1".to_owned()));
+    assert_eq!(read(store, all(1)).await, []);
+    assert_eq!(store.sealed(job_id(1)).await.expect("reads"), Some(sealed("logs/1-5", 5)));
+    assert_eq!(store.unsealed(at(1_000), 9).await.expect("reads"), []);
 }
 
 /// A chunk that came between the reading and the sealing keeps the log open.

@@ -42,6 +42,7 @@ macro_rules! store_conformance {
             claims::a_higher_priority_comes_before_an_older_step
             claims::only_the_asked_for_queues_are_touched
             claims::a_step_is_not_given_to_the_worker_that_it_avoids
+            claims::a_step_avoids_a_worker_for_a_while_only
             claims::at_most_the_limit_is_claimed
             claims::fences_grow_with_every_claim
             claims::concurrent_claims_never_give_a_step_twice
@@ -65,6 +66,7 @@ macro_rules! store_conformance {
             logs::attempts_share_the_numbers_of_their_job
             logs::ranges_are_cut_by_step_number_and_limit
             logs::a_sealed_log_has_no_chunks
+            logs::a_sealed_log_can_grow
             logs::a_log_that_grew_is_not_sealed
             logs::unsealed_logs_are_listed_oldest_first
             logs::concurrent_appends_leave_no_gap

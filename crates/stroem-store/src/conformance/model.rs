@@ -134,8 +134,11 @@ impl Model {
     /// # Panics
     /// When the store claimed something else.
     pub fn claim(&mut self, request: &ClaimRequest, claims: &[Claim]) {
-        let free =
-            |row: &&QueueRow| request.keys.contains(&row.tags) && row.avoid_worker != Some(request.worker);
+        let free = |row: &&QueueRow| {
+            let is_avoided =
+                row.avoid_worker == Some(request.worker) && row.ready_at > request.avoids_until();
+            request.keys.contains(&row.tags) && !is_avoided
+        };
         let mut ready: Vec<QueueRow> = self.queue.values().filter(free).cloned().collect();
         ready.sort_by_key(|row| (std::cmp::Reverse(row.priority), row.ready_at, row.job, row.step));
         ready.truncate(request.limit as usize);

@@ -141,7 +141,7 @@ CREATE UNIQUE INDEX queue_by_step ON queue (job, step);
 CREATE INDEX step_open ON step (job, step) WHERE status < 4;
 CREATE INDEX timer_by_due ON timer (due_at);
 
--- logs.db, version 1
+-- logs.db, version 2
 CREATE TABLE log (
     job BLOB NOT NULL PRIMARY KEY,
     next_chunk_no INTEGER NOT NULL,
@@ -149,7 +149,7 @@ CREATE TABLE log (
     newest_at INTEGER NOT NULL,
     -- Set when the log is sealed; its chunks are gone then.
     blob_key TEXT
-) WITHOUT ROWID;
+, sealed_chunks INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE log_attempt (
     job BLOB NOT NULL,
     step INTEGER NOT NULL,
@@ -171,4 +171,4 @@ CREATE TABLE log_chunk (
     PRIMARY KEY (job, chunk_no)
 );
 CREATE INDEX log_chunk_by_step ON log_chunk (job, step, chunk_no);
-CREATE INDEX log_unsealed ON log (newest_at) WHERE blob_key IS NULL;
+CREATE INDEX log_unsealed ON log (newest_at) WHERE next_chunk_no > sealed_chunks;
