@@ -110,6 +110,7 @@ impl App {
         tasks.serve(timers::serve(self.clone()));
         tasks.serve(recovery::serve(self.clone()));
         tasks.serve(sealer::serve(self.clone()));
+        tasks.serve(crate::tarballs::serve(self.clone()));
         tasks.serve(crate::heartbeats::serve(self.clone()));
         for name in self.inner.workspaces.names().cloned().collect::<Vec<_>>() {
             tasks.serve(watch_workspace(self.clone(), name));

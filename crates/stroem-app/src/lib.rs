@@ -19,6 +19,7 @@ mod options;
 mod recovery;
 mod reports;
 mod sealer;
+mod tarballs;
 mod tasks;
 mod timers;
 mod vault;

@@ -1,7 +1,7 @@
 //! Workspaces: their sources, their files as a model, and the models of revisions that jobs still need.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -102,6 +102,12 @@ impl Workspaces {
         workspace: &str,
     ) -> Result<(&WorkspaceName, &Arc<dyn WorkspaceSource>), AppError> {
         self.sources.get_key_value(workspace).ok_or_else(|| AppError::NoSuchWorkspace(workspace.to_owned()))
+    }
+
+    /// The newest revision of each workspace that has been read.
+    pub(crate) fn newest_revisions(&self) -> BTreeSet<String> {
+        let newest = self.sources.values().filter_map(|source| source.current());
+        newest.map(|snapshot| snapshot.revision.to_string()).collect()
     }
 
     /// The model of the newest revision, after pending changes of files are taken in.

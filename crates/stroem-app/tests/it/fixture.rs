@@ -12,7 +12,7 @@ pub(crate) const CHAIN: &str = "tasks:\n  t:\n    flow:\n      a: {type: script,
 pub(crate) struct Fixture {
     pub(crate) app: App,
     pub(crate) store: Arc<SqliteStore>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -27,7 +27,12 @@ impl Fixture {
         change(&mut options);
         let store = Arc::new(SqliteStore::open(&dir.path().join("data")).expect("a store"));
         let app = App::start(options, store.clone()).await.expect("it starts");
-        Self { app, store, _dir: dir }
+        Self { app, store, dir }
+    }
+
+    /// Replaces the workflow file.
+    pub(crate) fn edit(&self, workflow: &str) {
+        std::fs::write(self.dir.path().join("workspace/.workflows/main.yaml"), workflow).expect("written");
     }
 
     pub(crate) async fn worker(&self, instance: u8, surviving: Vec<LeaseKey>) -> WorkerRow {

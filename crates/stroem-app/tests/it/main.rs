@@ -3,3 +3,4 @@
 mod fixture;
 mod logs;
 mod protocol;
+mod tarballs;
