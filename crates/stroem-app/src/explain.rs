@@ -25,7 +25,14 @@ pub struct Explanation {
     pub ahead: Option<u64>,
     /// When it fails if no worker with its tags comes.
     pub fails_at: Option<Timestamp>,
+    /// Its log's last lines, when it failed.
+    pub last_lines: Vec<String>,
 }
+
+/// How many of its last lines a failed step shows.
+const LAST_LINES: usize = 10;
+/// How much of each.
+const LAST_LINE_CHARS: usize = 500;
 
 /// A worker seen from a step.
 #[derive(Debug, Clone)]
@@ -58,6 +65,7 @@ impl App {
             workers: Vec::new(),
             ahead: None,
             fails_at: None,
+            last_lines: Vec::new(),
         };
         match detail.step.row.status {
             StepStatus::Pending => {
@@ -65,7 +73,13 @@ impl App {
                 explanation.summary = waiting_sentence(&explanation.waits_for);
             }
             StepStatus::Ready => self.explain_ready(job, &detail.step, &mut explanation).await?,
-            status => explanation.summary = ended_sentence(status, &detail.step),
+            status => {
+                explanation.summary = ended_sentence(status, &detail.step);
+                if status == StepStatus::Failed {
+                    let lines = self.last_lines(job, index, LAST_LINES).await?;
+                    explanation.last_lines = lines.iter().map(|line| shortened(&line.text)).collect();
+                }
+            }
         }
         Ok(explanation)
     }
@@ -139,6 +153,14 @@ fn explain_worker(worker: &WorkerView, required: &TagSet) -> ExplainedWorker {
 fn waiting_sentence(waits_for: &[(String, StepStatus)]) -> String {
     let names: Vec<String> = waits_for.iter().map(|(name, status)| format!("{name} ({status})")).collect();
     format!("waits for {}", names.join(", "))
+}
+
+fn shortened(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    match text.char_indices().nth(LAST_LINE_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into_owned(),
+    }
 }
 
 fn ended_sentence(status: StepStatus, step: &StepView) -> String {

@@ -84,6 +84,8 @@ struct Chunk {
     payload: Bytes,
 }
 
+/// Chunks that are enough for a step's last lines.
+const LAST_CHUNKS: u32 = 4;
 /// Chunks to ask the store for at once.
 const CHUNKS_PER_READ: u32 = 64;
 
@@ -116,6 +118,35 @@ impl App {
             }
         }
         Ok(page)
+    }
+
+    /// The last lines of a step's log, at most `limit` and those of its last chunks only.
+    ///
+    /// # Errors
+    /// [`AppError::Store`], [`AppError::Disk`] for an unreadable sealed log.
+    pub(crate) async fn last_lines(
+        &self,
+        job: JobId,
+        step: u32,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, AppError> {
+        let mut payloads: Vec<Bytes> = Vec::new();
+        if let Some(sealed) = self.inner.store.sealed(job).await? {
+            let (index, key) = (self.seal_index(&sealed).await?, blob_key(&sealed.blob_key)?);
+            let of_step: Vec<_> = index.entries().iter().filter(|entry| entry.step == step).collect();
+            for entry in of_step.iter().skip(of_step.len().saturating_sub(LAST_CHUNKS as usize)) {
+                payloads.push(self.inner.blobs.get_range(&key, entry.range()).await.map_err(unreadable)?);
+            }
+        }
+        let stored = self.inner.store.last_chunks(job, step, LAST_CHUNKS).await?;
+        payloads.extend(stored.into_iter().map(|stored| stored.chunk.payload));
+        let mut lines = Vec::new();
+        for payload in payloads {
+            lines.extend(
+                decode(&payload).map_err(|error| AppError::Store(StoreError::Corrupt(error.to_string())))?,
+            );
+        }
+        Ok(lines.split_off(lines.len().saturating_sub(limit)))
     }
 
     async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {

@@ -24,7 +24,8 @@ pub(crate) async fn serve(app: App) {
     }
 }
 
-fn before(now: Timestamp, duration: std::time::Duration) -> Timestamp {
+/// That long before.
+pub(crate) fn before(now: Timestamp, duration: std::time::Duration) -> Timestamp {
     Timestamp::from_micros(now.as_micros() - i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
 }
 

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use stroem_core::{JobStatus, limits};
+use stroem_core::{JobStatus, Timestamp, limits};
 use stroem_store::JobFilter;
 
-use crate::{App, AppError};
+use crate::{App, AppError, recovery::before};
 
 const PERIOD: Duration = Duration::from_secs(3_600);
 /// A tarball as young as this may be that of a job which is just being created.
@@ -19,7 +19,7 @@ const YOUNG: Duration = Duration::from_secs(3_600);
 /// Runs until it is dropped.
 pub(crate) async fn serve(app: App) {
     loop {
-        match app.remove_tarballs(SystemTime::now() - YOUNG).await {
+        match app.remove_tarballs(before(app.now(), YOUNG)).await {
             Ok(removed) if removed.is_empty() => {}
             Ok(removed) => tracing::info!(tarballs = removed.len(), "tarballs of old revisions removed"),
             Err(error) => tracing::warn!(%error, "tarballs of old revisions cannot be removed"),
@@ -34,7 +34,7 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::Store`]; [`AppError::Disk`] for the first one that cannot be removed.
-    pub async fn remove_tarballs(&self, written_before: SystemTime) -> Result<Vec<PathBuf>, AppError> {
+    pub async fn remove_tarballs(&self, written_before: Timestamp) -> Result<Vec<PathBuf>, AppError> {
         // Before the jobs: a job that is created meanwhile pins one of these or a younger one.
         let mut needed: BTreeSet<String> = self.inner.workspaces.newest_revisions();
         for status in [JobStatus::Pending, JobStatus::Running] {
@@ -47,6 +47,8 @@ impl App {
             needed.extend(page.items.iter().map(|item| item.job.revision.to_string()));
         }
         let root = self.inner.options.data_dir.join("tarballs");
+        let since_epoch = Duration::from_micros(u64::try_from(written_before.as_micros()).unwrap_or(0));
+        let written_before = SystemTime::UNIX_EPOCH + since_epoch;
         let work = move || remove_others(&root, &needed, written_before);
         let removed = tokio::task::spawn_blocking(work).await;
         removed.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(|error| AppError::Disk {

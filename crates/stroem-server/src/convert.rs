@@ -213,6 +213,6 @@ pub(crate) fn explanation(explained: stroem_app::Explanation) -> Explanation {
             .collect(),
         ahead: explained.ahead,
         fails_at: explained.fails_at,
-        last_lines: Vec::new(),
+        last_lines: explained.last_lines,
     }
 }

@@ -29,6 +29,10 @@ impl LogStore for SqliteStore {
         self.log_readers.run(move |connection| chunks(connection, range)).await
     }
 
+    async fn last_chunks(&self, job: JobId, step: u32, limit: u32) -> Result<Vec<StoredChunk>, StoreError> {
+        self.log_readers.run(move |connection| last_chunks(connection, job, step, limit)).await
+    }
+
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError> {
         self.log_readers.run(move |connection| sealed(connection, job)).await
     }
@@ -148,24 +152,38 @@ fn note(connection: &Connection, outcomes: &[AppendOutcome], logs: &BTreeMap<Job
     Ok(())
 }
 
+const COLUMNS: &str =
+    "SELECT chunk_no, step, attempt, seq, lines, raw_bytes, first_at, last_at, payload FROM log_chunk";
+
 fn chunks(connection: &Connection, range: ChunkRange) -> Outcome<Vec<StoredChunk>> {
-    const COLUMNS: &str =
-        "SELECT chunk_no, step, attempt, seq, lines, raw_bytes, first_at, last_at, payload FROM log_chunk";
     let rest = match range.step {
         None => "WHERE job = ?1 AND chunk_no >= ?2 ORDER BY chunk_no LIMIT ?3",
         Some(_) => "WHERE job = ?1 AND step = ?4 AND chunk_no >= ?2 ORDER BY chunk_no LIMIT ?3",
     };
     let mut statement = connection.prepare_cached(&format!("{COLUMNS} {rest}"))?;
     let from = i64::try_from(range.from_chunk_no).unwrap_or(i64::MAX);
-    let mut rows = match range.step {
+    let rows = match range.step {
         None => statement.query((range.job.as_bytes(), from, range.limit))?,
         Some(step) => statement.query((range.job.as_bytes(), from, range.limit, step))?,
     };
+    bounded(range.job, rows)
+}
+
+fn last_chunks(connection: &Connection, job: JobId, step: u32, limit: u32) -> Outcome<Vec<StoredChunk>> {
+    let rest = "WHERE job = ?1 AND step = ?2 ORDER BY chunk_no DESC LIMIT ?3";
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} {rest}"))?;
+    let mut last = bounded(job, statement.query((job.as_bytes(), step, limit))?)?;
+    last.reverse();
+    Ok(last)
+}
+
+/// As many rows as fit the memory of one read.
+fn bounded(job: JobId, mut rows: rusqlite::Rows<'_>) -> Outcome<Vec<StoredChunk>> {
     let (mut found, mut bytes) = (Vec::new(), 0);
     while bytes < READ_BYTES
         && let Some(row) = rows.next()?
     {
-        let stored = read(range.job, &mut Columns::of(row))?;
+        let stored = read(job, &mut Columns::of(row))?;
         bytes += stored.chunk.payload.len();
         found.push(stored);
     }

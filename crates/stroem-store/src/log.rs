@@ -94,6 +94,10 @@ pub trait LogStore: Send + Sync {
     /// only when there are none. Chunks that are sealed are not among them.
     async fn chunks(&self, range: ChunkRange) -> Result<Vec<StoredChunk>, StoreError>;
 
+    /// The last chunks of a step that are not sealed, in order of their job-wide numbers; at most `limit`, and fewer to
+    /// bound the memory, but one if there is one.
+    async fn last_chunks(&self, job: JobId, step: u32, limit: u32) -> Result<Vec<StoredChunk>, StoreError>;
+
     /// Where the sealed part of a job's log is.
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError>;
 

@@ -102,8 +102,11 @@ async fn lines_of_a_worker_that_was_cut_off_are_kept_after_the_log_was_sealed() 
         assert_eq!(out.chunks, [(lease, Some(seq + 1))]);
         assert_eq!((read(None).await, read(Some(0)).await, read(Some(1)).await), (total, total, 0));
     }
+    let last: Vec<String> = (5..15).map(|line| format!("line {line}")).collect();
+    assert_eq!(fixture.app.explain(job, "a").await.expect("explained").last_lines, last);
     sealed_with(&fixture, job, 3).await;
     assert_eq!((read(None).await, read(Some(0)).await), (15, 15));
+    assert_eq!(fixture.app.explain(job, "a").await.expect("explained").last_lines, last);
 }
 
 #[tokio::test]

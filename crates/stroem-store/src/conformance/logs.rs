@@ -117,6 +117,20 @@ pub async fn ranges_are_cut_by_step_number_and_limit(store: &dyn Store) {
     }
 }
 
+/// The end of a step's log, without reading what is before it.
+pub async fn the_last_chunks_of_a_step_come_in_order(store: &dyn Store) {
+    for seq in 0..5 {
+        append(store, vec![chunk(key(1, 0, 1), seq), chunk(key(1, 3, 1), seq)]).await;
+    }
+    for (step, limit, expected) in
+        [(3, 2, vec![7, 9]), (3, 99, vec![1, 3, 5, 7, 9]), (0, 1, vec![8]), (0, 0, vec![]), (5, 9, vec![])]
+    {
+        let last = store.last_chunks(job_id(1), step, limit).await.expect("reads");
+        let numbers: Vec<u64> = last.iter().map(|stored| stored.chunk_no).collect();
+        assert_eq!(numbers, expected, "{limit} of step {step}");
+    }
+}
+
 /// Sealing drops the chunks and keeps where they went; doing it again, or sending chunks again, changes nothing.
 pub async fn a_sealed_log_has_no_chunks(store: &dyn Store) {
     append(store, chunks(key(1, 0, 1), 0..3)).await;

@@ -65,6 +65,7 @@ macro_rules! store_conformance {
             logs::a_chunk_after_a_gap_is_not_stored
             logs::attempts_share_the_numbers_of_their_job
             logs::ranges_are_cut_by_step_number_and_limit
+            logs::the_last_chunks_of_a_step_come_in_order
             logs::a_sealed_log_has_no_chunks
             logs::a_sealed_log_can_grow
             logs::a_log_that_grew_is_not_sealed
