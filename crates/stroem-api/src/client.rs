@@ -14,7 +14,7 @@ use crate::{
     control_plane::refused,
     public::{
         CancelResponse, ExecuteRequest, ExecuteResponse, Explanation, Health, JobDetail, JobList, LogPage,
-        Stats, TaskDetail, TaskListItem, WorkerInfo, WorkspaceInfo,
+        RerunRequest, Stats, TaskDetail, TaskListItem, WorkerInfo, WorkspaceInfo,
     },
 };
 
@@ -125,6 +125,29 @@ impl ApiClient {
     /// [`ApiError`]; `no_such_job`, `job_ended`.
     pub async fn cancel(&self, job: JobId) -> Result<CancelResponse, ApiError> {
         self.call(Method::POST, &format!("/api/jobs/{job}/cancel"), Bytes::new()).await
+    }
+
+    /// `POST /api/jobs/{id}/rerun`
+    ///
+    /// # Errors
+    /// [`ApiError`]; `no_such_job`, and those of [`Self::execute`].
+    pub async fn rerun(
+        &self,
+        job: JobId,
+        input: Option<Map<String, Value>>,
+    ) -> Result<ExecuteResponse, ApiError> {
+        let body = serde_json::to_vec(&RerunRequest { input }).expect("JSON values are JSON");
+        self.call(Method::POST, &format!("/api/jobs/{job}/rerun"), body.into()).await
+    }
+
+    /// `POST /api/workers/{id}/drain` or `.../resume`, by the worker's id or name.
+    ///
+    /// # Errors
+    /// [`ApiError`]; `no_such_worker`.
+    pub async fn drain(&self, worker: &str, draining: bool) -> Result<WorkerInfo, ApiError> {
+        let what = if draining { "drain" } else { "resume" };
+        let path = format!("/api/workers/{}/{what}", encode_segment(worker));
+        self.call(Method::POST, &path, Bytes::new()).await
     }
 
     /// `GET /api/jobs/{id}/steps/{step}/explain`

@@ -62,6 +62,8 @@ struct Waiter {
     free_slots: u32,
     /// Ready steps that this waiter was woken for and has not looked for yet.
     woken_for: u32,
+    /// It takes no steps now.
+    draining: bool,
     notify: Arc<Notify>,
     /// Ended by a newer poll of the same worker.
     superseded: Arc<Notify>,
@@ -107,7 +109,9 @@ impl Dispatch {
             state.keys.insert(key.clone());
         }
         let can = |waiter: &&mut Waiter| {
-            waiter.woken_for < waiter.free_slots && may_claim(&waiter.tags, waiter.exclusive, key)
+            !waiter.draining
+                && waiter.woken_for < waiter.free_slots
+                && may_claim(&waiter.tags, waiter.exclusive, key)
         };
         if let Some(waiter) =
             state.waiters.values_mut().filter(can).max_by_key(|waiter| waiter.free_slots - waiter.woken_for)
@@ -124,12 +128,20 @@ impl Dispatch {
         }
     }
 
+    /// A worker takes no more steps, or takes steps again and looks for some.
+    pub(crate) fn set_draining(&self, worker: WorkerId, draining: bool) {
+        if let Some(waiter) = self.state().waiters.get_mut(&worker) {
+            waiter.draining = draining;
+            waiter.notify.notify_one();
+        }
+    }
+
     /// Whether a worker has a poll open.
     pub(crate) fn is_polling(&self, worker: WorkerId) -> bool {
         self.state().waiters.contains_key(&worker)
     }
 
-    fn enter(&self, worker: &WorkerRow, free_slots: u32) -> Waiting {
+    fn enter(&self, worker: &WorkerRow, free_slots: u32, draining: bool) -> Waiting {
         let mut state = self.state();
         state.next_poll += 1;
         let (poll, notify, superseded) = (state.next_poll, Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -139,6 +151,7 @@ impl Dispatch {
             exclusive: worker.exclusive,
             free_slots,
             woken_for: 0,
+            draining,
             notify: Arc::clone(&notify),
             superseded: Arc::clone(&superseded),
         };
@@ -186,7 +199,8 @@ impl App {
     /// # Errors
     /// [`AppError::Store`].
     pub async fn poll(&self, worker: &WorkerRow, wish: &PollWish) -> Result<PollAnswer, AppError> {
-        let waiting = self.inner.dispatch.enter(worker, wish.free_slots);
+        let draining = self.inner.heartbeats.is_draining(worker.id);
+        let waiting = self.inner.dispatch.enter(worker, wish.free_slots, draining);
         self.inner.heartbeats.seen(worker.id, self.now());
         let deadline = tokio::time::sleep(wish.wait);
         tokio::pin!(deadline);
@@ -234,7 +248,7 @@ impl App {
             .into_iter()
             .filter(|key| may_claim(&worker.tags, worker.exclusive, key))
             .collect();
-        if free_slots == 0 || keys.is_empty() {
+        if free_slots == 0 || keys.is_empty() || self.inner.heartbeats.is_draining(worker.id) {
             return Ok(Vec::new());
         }
         let request = ClaimRequest { worker: worker.id, keys, limit: free_slots, now: self.now() };

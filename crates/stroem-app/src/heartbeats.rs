@@ -72,15 +72,20 @@ impl Heartbeats {
         state.unwritten.insert(worker, at);
     }
 
-    /// Notes that a worker drains; whether that is new.
-    pub(crate) fn drains(&self, worker: WorkerId) -> bool {
+    /// Notes whether a worker drains; answers whether that is new.
+    pub(crate) fn set_draining(&self, worker: WorkerId, draining: bool) -> bool {
         match self.state().workers.get_mut(&worker) {
-            Some(row) if !row.draining => {
-                row.draining = true;
+            Some(row) if row.draining != draining => {
+                row.draining = draining;
                 true
             }
             _ => false,
         }
+    }
+
+    /// Whether a worker takes no more steps.
+    pub(crate) fn is_draining(&self, worker: WorkerId) -> bool {
+        self.state().workers.get(&worker).is_some_and(|row| row.draining)
     }
 
     pub(crate) fn gone(&self, worker: WorkerId, _at: Timestamp) {

@@ -69,6 +69,23 @@ impl App {
         Ok(id)
     }
 
+    /// Creates a job like an earlier one: the same task and input, or another input, at the workspace's revision of now.
+    ///
+    /// # Errors
+    /// [`AppError::NoSuchJob`], and those of [`Self::execute`].
+    pub async fn rerun(&self, job: JobId, input: Option<&Map<String, Value>>) -> Result<JobId, AppError> {
+        let detail = self.inner.store.detail(job).await?.ok_or(AppError::NoSuchJob)?;
+        let input = match input {
+            Some(input) => input.clone(),
+            None => {
+                let plan = self.inner.mailboxes.plan(job).await.map_err(no_such_job)?;
+                self.inner.vault.open_input(&plan, &detail.input)?
+            }
+        };
+        let source = Source { source_type: "rerun".to_owned(), source_id: Some(job.to_string()) };
+        self.execute(detail.job.workspace.as_str(), detail.job.task.as_str(), &input, source).await
+    }
+
     /// Cancels a job: what waits ends at once, what runs is killed by its worker.
     ///
     /// # Errors

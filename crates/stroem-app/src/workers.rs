@@ -49,6 +49,13 @@ pub struct WorkerView {
     pub leases: Vec<LeaseRow>,
 }
 
+impl WorkerView {
+    /// Whether this is its id or its name.
+    pub fn is_called(&self, id_or_name: &str) -> bool {
+        self.row.name.as_str() == id_or_name || self.row.id.to_string() == id_or_name
+    }
+}
+
 /// How long after its last sign of life an instance without an open poll still counts as alive when another one
 /// registers under its name: a poll is reopened within milliseconds.
 const ALIVE_WITHOUT_POLL: std::time::Duration = std::time::Duration::from_secs(2);
@@ -150,8 +157,33 @@ impl App {
     /// [`AppError::Store`].
     pub async fn heartbeat(&self, worker: &WorkerRow, draining: bool) -> Result<(), AppError> {
         self.inner.heartbeats.seen(worker.id, self.now());
-        if draining && self.inner.heartbeats.drains(worker.id) {
-            self.inner.store.draining(worker.id).await?;
+        if draining {
+            self.set_draining(worker.id, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a worker take no more steps, or lets it take steps again. What it runs goes on. It lasts until the worker
+    /// registers anew.
+    ///
+    /// # Errors
+    /// [`AppError::NoSuchWorker`] for one that is unknown or gone.
+    pub async fn drain(&self, id_or_name: &str, draining: bool) -> Result<WorkerView, AppError> {
+        let find = async || {
+            let mut workers = self.workers().await?.into_iter();
+            let worker = workers.find(|worker| worker.is_called(id_or_name) && worker.row.gone_at.is_none());
+            worker.ok_or(AppError::NoSuchWorker)
+        };
+        let worker: WorkerView = find().await?;
+        self.set_draining(worker.row.id, draining).await?;
+        tracing::info!(worker.id = %worker.row.id, worker.name = %worker.row.name, draining, "worker told to drain or to resume");
+        find().await
+    }
+
+    async fn set_draining(&self, worker: WorkerId, draining: bool) -> Result<(), AppError> {
+        if self.inner.heartbeats.set_draining(worker, draining) {
+            self.inner.store.set_draining(worker, draining).await?;
+            self.inner.dispatch.set_draining(worker, draining);
         }
         Ok(())
     }

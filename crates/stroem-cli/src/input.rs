@@ -16,6 +16,11 @@ pub(crate) struct JobInput {
 }
 
 impl JobInput {
+    /// Whether there is one.
+    pub(crate) fn is_given(&self) -> bool {
+        self.input.is_some()
+    }
+
     /// The input; empty when not given.
     pub(crate) fn read(&self) -> Result<Map<String, Value>, Failure> {
         let Some(argument) = &self.input else { return Ok(Map::new()) };

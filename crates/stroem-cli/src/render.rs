@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stroem_api::public::{Explanation, JobDetail, JobList, WorkerInfo};
+use stroem_api::public::{Explanation, JobDetail, JobList, WorkerInfo, WorkspaceInfo};
 use stroem_core::Timestamp;
 
 /// Jobs, a line each.
@@ -70,6 +70,19 @@ pub(crate) fn worker_table(workers: &[WorkerInfo]) -> String {
     table(&["WORKER", "STATUS", "RUNNING", "TAGS", "LAST SEEN"], &rows)
 }
 
+/// Workspaces, a line each.
+pub(crate) fn workspace_table(workspaces: &[WorkspaceInfo]) -> String {
+    let rows: Vec<Vec<String>> = workspaces
+        .iter()
+        .map(|workspace| {
+            let problems = workspace.error.clone().unwrap_or_else(|| workspace.diagnostics.len().to_string());
+            let revision = workspace.revision.as_deref().unwrap_or("").chars().take(12).collect();
+            vec![workspace.name.clone(), revision, workspace.tasks.to_string(), problems]
+        })
+        .collect();
+    table(&["WORKSPACE", "REVISION", "TASKS", "PROBLEMS"], &rows)
+}
+
 /// Why a step is where it is.
 pub(crate) fn explanation(explained: &Explanation) -> String {
     let mut text = format!("{} is {}: {}\n", explained.step_name, explained.status, explained.summary);
@@ -115,7 +128,8 @@ pub(crate) fn took(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     }
 }
 
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+/// Rows below a head, in columns.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let all = || std::iter::once(&head).filter(|head| !head.is_empty()).chain(rows);
     let columns = all().map(Vec::len).max().unwrap_or(0);

@@ -32,6 +32,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(public::jobs::list))
         .routes(routes!(public::jobs::show))
         .routes(routes!(public::jobs::cancel))
+        .routes(routes!(public::jobs::rerun))
         .routes(routes!(public::jobs::explain))
         .routes(routes!(public::logs::job))
         .routes(routes!(public::logs::step))
@@ -39,6 +40,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(live::websocket::stream))
         .routes(routes!(public::workers::list))
         .routes(routes!(public::workers::show))
+        .routes(routes!(public::workers::drain))
+        .routes(routes!(public::workers::resume))
         .routes(routes!(public::stats::stats))
 }
 

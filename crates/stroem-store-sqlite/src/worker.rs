@@ -25,11 +25,11 @@ impl WorkerStore for SqliteStore {
         self.main.run(move |connection| seen(connection, &workers)).await
     }
 
-    async fn draining(&self, worker: WorkerId) -> Result<(), StoreError> {
+    async fn set_draining(&self, worker: WorkerId, draining: bool) -> Result<(), StoreError> {
         let write = move |connection: &Connection| {
             connection
-                .prepare_cached("UPDATE worker SET draining = 1 WHERE id = ?1 AND draining = 0")?
-                .execute([worker.as_bytes()])?;
+                .prepare_cached("UPDATE worker SET draining = ?2 WHERE id = ?1 AND draining <> ?2")?
+                .execute((worker.as_bytes(), draining))?;
             Ok(())
         };
         self.main.run(write).await

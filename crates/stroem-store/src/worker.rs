@@ -67,7 +67,7 @@ pub struct WorkerRow {
     pub registered_at: Timestamp,
     /// When it was last heard of.
     pub last_seen: Timestamp,
-    /// It takes no more steps and will leave.
+    /// It takes no more steps: it will leave, or somebody wants it to rest.
     pub draining: bool,
     /// It said goodbye, or was judged lost.
     pub gone_at: Option<Timestamp>,
@@ -86,8 +86,8 @@ pub trait WorkerStore: Send + Sync {
     /// Notes that workers were heard of, many in one write.
     async fn seen(&self, workers: Vec<(WorkerId, Timestamp)>) -> Result<(), StoreError>;
 
-    /// Notes that a worker drains.
-    async fn draining(&self, worker: WorkerId) -> Result<(), StoreError>;
+    /// Notes whether a worker drains. A registration ends it.
+    async fn set_draining(&self, worker: WorkerId, draining: bool) -> Result<(), StoreError>;
 
     /// Notes that a worker's instance is gone, unless a newer instance registered in the meantime. Answers whether it
     /// is noted now; said twice, the first time stays. Its leases stay until their attempts are ended by events.

@@ -176,6 +176,16 @@ pub struct AttemptInfo {
     pub outcome: Option<Value>,
 }
 
+/// What to run a job's task again with.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RerunRequest {
+    /// Another input; the job's own when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub input: Option<Map<String, Value>>,
+}
+
 /// The answer to a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CancelResponse {

@@ -6,7 +6,8 @@ mod task;
 mod worker;
 
 pub use job::{
-    AttemptInfo, CancelResponse, ExplainedWorker, Explanation, JobDetail, JobList, JobListItem, StepInfo,
+    AttemptInfo, CancelResponse, ExplainedWorker, Explanation, JobDetail, JobList, JobListItem, RerunRequest,
+    StepInfo,
 };
 pub use log::{LogLine, LogPage, StepLogs};
 pub use task::{

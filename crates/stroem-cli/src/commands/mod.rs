@@ -1,20 +1,26 @@
 //! One file per command: its options and what it does. The list below is the registration.
 
 mod cancel;
+mod completion;
+mod config;
 mod dev;
 mod explain;
+mod inspect;
 mod jobs;
 mod logs;
 mod openapi;
 mod reference;
+mod rerun;
 mod run;
 mod schema;
 mod server;
 mod status;
+mod tasks;
 mod trigger;
 mod validate;
 mod worker;
 mod workers;
+mod workspaces;
 
 use crate::{exit::Exit, failure::Failure, terminal::Terminal};
 
@@ -44,6 +50,10 @@ commands! {
     Run(run::Run),
     /// Check the workflow files of a folder
     Validate(validate::Validate),
+    /// List the tasks of a folder
+    Tasks(tasks::Tasks),
+    /// Show the resolved plan of a folder's task: order, runners, required tags
+    Inspect(inspect::Inspect),
     /// Print the JSON Schema of workflow files
     Schema(schema::Schema),
     /// Run a server
@@ -52,6 +62,8 @@ commands! {
     Worker(worker::Worker),
     /// Start a job on a server
     Trigger(trigger::Trigger),
+    /// Run a job's task again on a server
+    Rerun(rerun::Rerun),
     /// List jobs, newest first
     Jobs(jobs::Jobs),
     /// Show a job and its steps
@@ -60,10 +72,16 @@ commands! {
     Logs(logs::Logs),
     /// Cancel a job
     Cancel(cancel::Cancel),
-    /// List workers with their tags and load
+    /// List workers with their tags and load, or drain and resume one
     Workers(workers::Workers),
+    /// List a server's workspaces
+    Workspaces(workspaces::Workspaces),
     /// Say why a step is where it is
     Explain(explain::Explain),
+    /// Check a configuration file
+    Config(config::Config),
+    /// Print a completion script for a shell
+    Completion(completion::Completion),
     /// Print the OpenAPI document of the server
     #[command(hide = true)]
     Openapi(openapi::Openapi),

@@ -1,6 +1,8 @@
 //! `stroem trigger`
 
 use serde_json::json;
+use stroem_api::ApiClient;
+use stroem_core::JobId;
 
 use crate::{
     exit::Exit,
@@ -22,14 +24,44 @@ pub(crate) struct Trigger {
     workspace: String,
     #[command(flatten)]
     input: JobInput,
+    #[command(flatten)]
+    watch: Watch,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// What to do while the job runs.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Watch {
     /// Wait until the job ended and exit with its code
     #[arg(long)]
     wait: bool,
     /// Print its log meanwhile; implies --wait
     #[arg(long)]
     follow: bool,
-    #[command(flatten)]
-    remote: Remote,
+}
+
+/// A job that was just started.
+pub(crate) struct Started<'a> {
+    pub(crate) client: &'a ApiClient,
+    pub(crate) job: JobId,
+    pub(crate) watch: Watch,
+}
+
+impl Started<'_> {
+    /// Prints its id, or watches it to its end.
+    pub(crate) async fn show(self, terminal: &Terminal) -> Result<Exit, Failure> {
+        let Self { client, job, watch } = self;
+        if watch.follow || watch.wait {
+            let show = if watch.follow { Follow::Log } else { Follow::Quietly };
+            return follow::to_the_end(client, job, show, terminal).await;
+        }
+        match terminal.format() {
+            Format::Json => terminal.json(&json!({ "job_id": job }))?,
+            Format::Text => terminal.result(&format!("{job}\n"))?,
+        }
+        Ok(Exit::Done)
+    }
 }
 
 impl Trigger {
@@ -37,15 +69,7 @@ impl Trigger {
         let (client, input) = (self.remote.client()?, self.input.read()?);
         runtime::asking(async {
             let job = client.execute(&self.workspace, &self.task, input).await?.job_id;
-            if self.follow || self.wait {
-                let show = if self.follow { Follow::Log } else { Follow::Quietly };
-                return follow::to_the_end(&client, job, show, terminal).await;
-            }
-            match terminal.format() {
-                Format::Json => terminal.json(&json!({ "job_id": job }))?,
-                Format::Text => terminal.result(&format!("{job}\n"))?,
-            }
-            Ok(Exit::Done)
+            Started { client: &client, job, watch: self.watch }.show(terminal).await
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The built program as users run it: local runs, real servers and workers, crashes.
 
 mod basics;
+mod breadth;
 mod commands;
 mod crashes;
 mod harness;

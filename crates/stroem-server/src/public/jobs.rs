@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use axum::{
     Json,
+    body::Bytes,
     extract::{Path, State},
 };
 use serde::Deserialize;
 use stroem_api::{
     ErrorBody,
-    public::{CancelResponse, Explanation, JobDetail, JobList},
+    public::{CancelResponse, ExecuteResponse, Explanation, JobDetail, JobList, RerunRequest},
 };
 use stroem_app::{App, JobFilter};
 use stroem_core::{JobStatus, limits};
 use utoipa::IntoParams;
 
-use super::{Params, job_id};
+use super::{Params, job_id, read_body};
 use crate::{convert, error::HttpError};
 
 /// Which jobs to list.
@@ -133,6 +134,27 @@ pub(crate) async fn cancel(
 ) -> Result<Json<CancelResponse>, HttpError> {
     app.cancel(job_id(&id)?).await?;
     Ok(Json(CancelResponse { status: JobStatus::Cancelled.to_string() }))
+}
+
+/// Runs a job's task again at the workspace's revision of now, with its input or another one.
+#[utoipa::path(
+    post, path = "/api/jobs/{id}/rerun", tag = "jobs", params(("id" = String, Path, description = "The job")),
+    request_body = RerunRequest,
+    responses(
+        (status = 200, body = ExecuteResponse),
+        (status = 400, body = ErrorBody, description = "Every problem of the input"),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "The task's files have errors"),
+    ),
+)]
+pub(crate) async fn rerun(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<ExecuteResponse>, HttpError> {
+    let request: RerunRequest = read_body(&body, "`{}` or `{\"input\": {...}}`")?;
+    let job_id = app.rerun(job_id(&id)?, request.input.as_ref()).await?;
+    Ok(Json(ExecuteResponse { job_id }))
 }
 
 /// Why a step is where it is: what it waits for, which worker lacks which tag, how many are ahead.

@@ -9,4 +9,4 @@ pub(crate) mod tasks;
 pub(crate) mod workers;
 pub(crate) mod workspaces;
 
-pub(crate) use reading::{Params, job_id};
+pub(crate) use reading::{Params, job_id, read_body};

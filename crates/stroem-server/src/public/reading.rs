@@ -26,3 +26,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
         }
     }
 }
+
+/// Reads a JSON body; an empty one is the default. `expected` is what people should write.
+pub(crate) fn read_body<T: serde::de::DeserializeOwned + Default>(
+    body: &[u8],
+    expected: &str,
+) -> Result<T, HttpError> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| HttpError::bad_request("bad_body", format!("the body is not {expected}: {error}")))
+}

@@ -11,6 +11,7 @@ use stroem_api::{
 };
 use stroem_app::{App, AppError, Source};
 
+use super::read_body;
 use crate::{convert, error::HttpError};
 
 /// All tasks of all workspaces that can be read.
@@ -76,15 +77,7 @@ pub(crate) async fn execute(
     Path((workspace, task)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<ExecuteResponse>, HttpError> {
-    let request: ExecuteRequest = if body.is_empty() {
-        ExecuteRequest::default()
-    } else {
-        let problem = |error: serde_json::Error| {
-            let message = format!("the body is not `{{\"input\": {{...}}}}`: {error}");
-            HttpError::bad_request("bad_body", message)
-        };
-        serde_json::from_slice(&body).map_err(problem)?
-    };
+    let request: ExecuteRequest = read_body(&body, "`{\"input\": {...}}`")?;
     let source = Source { source_type: "api".to_owned(), source_id: None };
     let job_id = app.execute(&workspace, &task, &request.input, source).await?;
     Ok(Json(ExecuteResponse { job_id }))

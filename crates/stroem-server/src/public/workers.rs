@@ -25,7 +25,32 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<WorkerInfo>, HttpError> {
     let workers = app.workers().await?;
-    let found =
-        workers.iter().find(|worker| worker.row.id.to_string() == id || worker.row.name.as_str() == id);
+    let found = workers.iter().find(|worker| worker.is_called(&id));
     Ok(Json(convert::worker(found.ok_or(AppError::NoSuchWorker)?)))
+}
+
+/// Lets a worker take no more steps; what it runs goes on. Until it is resumed or registers anew.
+#[utoipa::path(
+    post, path = "/api/workers/{id}/drain", tag = "workers",
+    params(("id" = String, Path, description = "The worker's id or name")),
+    responses((status = 200, body = WorkerInfo), (status = 404, body = ErrorBody)),
+)]
+pub(crate) async fn drain(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<WorkerInfo>, HttpError> {
+    Ok(Json(convert::worker(&app.drain(&id, true).await?)))
+}
+
+/// Lets a worker take steps again.
+#[utoipa::path(
+    post, path = "/api/workers/{id}/resume", tag = "workers",
+    params(("id" = String, Path, description = "The worker's id or name")),
+    responses((status = 200, body = WorkerInfo), (status = 404, body = ErrorBody)),
+)]
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<WorkerInfo>, HttpError> {
+    Ok(Json(convert::worker(&app.drain(&id, false).await?)))
 }

@@ -33,8 +33,10 @@ pub async fn a_worker_keeps_its_id_for_ever(store: &dyn Store) {
     let first = registration(1, 11, at(1));
     assert_eq!(register(store, &first).await, RegisterOutcome::Registered(worker_id(1)));
     assert_eq!(store.workers().await.expect("reads"), [expected(worker_id(1), &first)]);
-    store.draining(worker_id(1)).await.expect("notes");
-    assert!(store.workers().await.expect("reads")[0].draining);
+    for draining in [true, false, true] {
+        store.set_draining(worker_id(1), draining).await.expect("notes");
+        assert_eq!(store.workers().await.expect("reads")[0].draining, draining);
+    }
     assert!(store.gone(worker_id(1), instance_id(11), at(2)).await.expect("notes"));
     let second = Registration {
         new_id: worker_id(9),
