@@ -3,4 +3,5 @@
 mod fixture;
 mod logs;
 mod protocol;
+mod routing;
 mod tarballs;

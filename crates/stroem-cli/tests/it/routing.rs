@@ -1,6 +1,6 @@
 //! Which worker takes what.
 
-use crate::harness::{System, folder};
+use crate::harness::{System, folder, wait_for};
 
 const TAGGED: &str =
     "tasks:\n  t:\n    flow:\n      train: {type: script, script: echo trained, tags: [gpu]}\n";
@@ -39,4 +39,52 @@ async fn system_a_draining_worker_finishes_what_runs_and_leaves() {
     let detail = system.client.job(job).await.expect("a job");
     assert_eq!(detail.status.as_str(), "completed");
     assert_eq!(system.client.workers().await.expect("workers")[0].status, "gone");
+}
+
+#[tokio::test]
+async fn system_an_exclusive_worker_takes_only_steps_that_ask_for_its_custom_tags() {
+    let workflow = "tasks:\n  plain:\n    flow:\n      a: {type: script, script: echo plain}\n  train:\n    flow:\n      a: {type: script, script: echo trained, tags: [gpu]}\n";
+    let dir = folder(workflow);
+    let mut system = System::without_workers(dir.path(), "recovery: {unmatched_step_timeout_secs: 2}").await;
+    system.start_worker("own", "tags: [script]\ncapabilities: [gpu]\nexclusive: true").await;
+    assert_eq!(system.ended(system.execute("train").await).await.status.as_str(), "completed");
+    let job = system.execute("plain").await;
+    let explained = system.client.explain(job, "a").await.expect("explained");
+    assert!(explained.workers[0].missing_tags.is_empty());
+    let remark = explained.workers[0].remark.as_deref();
+    assert_eq!(remark, Some("is exclusive: it takes only steps that ask for all of its custom tags"));
+    let detail = system.ended(job).await;
+    let error = detail.steps[0].error_message.as_deref();
+    assert_eq!(error, Some("No active worker with required tags to run this step"));
+    system.start_worker("open", "tags: [script]").await;
+    assert_eq!(system.ended(system.execute("plain").await).await.status.as_str(), "completed");
+}
+
+#[tokio::test]
+async fn system_workers_that_restart_do_not_fail_what_waited_long() {
+    let dir = folder(
+        "tasks:\n  block:\n    flow:\n      a: {type: script, script: 'until [ -e \"$GO\" ]; do sleep 0.05; done', env: {GO: '{{ input.go }}'}}\n    input:\n      go: {type: string, required: true}\n  t:\n    flow:\n      a: {type: script, script: echo done}\n",
+    );
+    let recovery = "recovery: {unmatched_step_timeout_secs: 4, heartbeat_timeout_secs: 5}";
+    let mut system = System::without_workers(dir.path(), recovery).await;
+    system.start_worker("w1", "max_concurrent: 1").await;
+    let go = dir.path().join("go");
+    let input = serde_json::json!({ "go": go }).as_object().expect("an object").clone();
+    let blocker = system.client.execute("default", "block", input).await.expect("a job").job_id;
+    system.step_is(blocker, "a", "running").await;
+    let waiting = system.execute("t").await;
+    let ready_at = system.step_is(waiting, "a", "ready").await.ready_at.expect("it is ready");
+    system.kill_worker("w1");
+    // Judged lost five seconds later, when the step has waited for longer than the time-out.
+    wait_for("the worker is judged lost", async || {
+        system.client.workers().await.expect("workers")[0].status == "gone"
+    })
+    .await;
+    system.start_worker("w1", "max_concurrent: 1").await;
+    let detail = system.ended(waiting).await;
+    assert_eq!(detail.status.as_str(), "completed", "{:?}", detail.steps[0].error_message);
+    let claimed_at = detail.steps[0].attempts[0].claimed_at;
+    assert!(claimed_at.since(ready_at) > std::time::Duration::from_secs(4), "it waited");
+    std::fs::write(go, "").expect("written");
+    assert_eq!(system.ended(blocker).await.status.as_str(), "completed");
 }
