@@ -136,6 +136,13 @@ impl Dispatch {
         }
     }
 
+    /// A worker is gone: its poll, whose connection may stay open for long, gets nothing any more.
+    pub(crate) fn expel(&self, worker: WorkerId) {
+        if let Some(waiter) = self.state().waiters.remove(&worker) {
+            waiter.superseded.notify_one();
+        }
+    }
+
     /// Whether a worker has a poll open.
     pub(crate) fn is_polling(&self, worker: WorkerId) -> bool {
         self.state().waiters.contains_key(&worker)
@@ -199,7 +206,7 @@ impl App {
     /// # Errors
     /// [`AppError::Store`].
     pub async fn poll(&self, worker: &WorkerRow, wish: &PollWish) -> Result<PollAnswer, AppError> {
-        let draining = self.inner.heartbeats.is_draining(worker.id);
+        let draining = !self.inner.heartbeats.takes_steps(worker.id);
         let waiting = self.inner.dispatch.enter(worker, wish.free_slots, draining);
         self.inner.heartbeats.seen(worker.id, self.now());
         let deadline = tokio::time::sleep(wish.wait);
@@ -231,14 +238,25 @@ impl App {
         }
         let unheard =
             leases.iter().filter(|lease| !wish.held.contains(&lease.lease)).map(|lease| lease.lease);
-        let mut fresh: Vec<LeaseKey> = unheard.collect();
-        // Claims whose reply was lost use up slots that the worker believes to be free.
-        let free_slots = wish.free_slots.saturating_sub(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
-        fresh.extend(self.claim(worker, free_slots).await?);
-        for lease in fresh {
+        for lease in unheard.collect::<Vec<LeaseKey>>() {
+            // Claims whose reply was lost use up slots that the worker believes to be free.
             answer.claims.extend(self.claimed_step(lease).await?);
         }
-        Ok(answer)
+        loop {
+            let taken = u32::try_from(answer.claims.len()).unwrap_or(u32::MAX);
+            let fresh = self.claim(worker, wish.free_slots.saturating_sub(taken)).await?;
+            let claimed = fresh.len();
+            let mut rendered = 0;
+            for lease in fresh {
+                let step = self.claimed_step(lease).await?;
+                rendered += usize::from(step.is_some());
+                answer.claims.extend(step);
+            }
+            // A claimed step that cannot be rendered has ended and left its slot free: others may wait for it.
+            if rendered == claimed {
+                return Ok(answer);
+            }
+        }
     }
 
     async fn claim(&self, worker: &WorkerRow, free_slots: u32) -> Result<Vec<LeaseKey>, AppError> {
@@ -248,7 +266,7 @@ impl App {
             .into_iter()
             .filter(|key| may_claim(&worker.tags, worker.exclusive, key))
             .collect();
-        if free_slots == 0 || keys.is_empty() || self.inner.heartbeats.is_draining(worker.id) {
+        if free_slots == 0 || keys.is_empty() || !self.inner.heartbeats.takes_steps(worker.id) {
             return Ok(Vec::new());
         }
         let request = ClaimRequest { worker: worker.id, keys, limit: free_slots, now: self.now() };

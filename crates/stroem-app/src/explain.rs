@@ -1,7 +1,7 @@
 //! Why a step is where it is, in words: what it waits for, which worker lacks which tag, how many are ahead.
 
 use stroem_core::{JobId, StepStatus, TagSet, Timestamp};
-use stroem_store::StepView;
+use stroem_store::{AttemptView, StepView};
 use stroem_workflow::Plan;
 
 use crate::{App, AppError, dispatch::may_claim, workers::WorkerView};
@@ -75,6 +75,7 @@ impl App {
             StepStatus::Ready => self.explain_ready(job, &detail.step, &mut explanation).await?,
             status => {
                 explanation.summary = ended_sentence(status, &detail.step);
+                explanation.summary += &earlier_attempts(&detail.step.attempts);
                 if status == StepStatus::Failed {
                     let lines = self.last_lines(job, index, LAST_LINES).await?;
                     explanation.last_lines = lines.iter().map(|line| shortened(&line.text)).collect();
@@ -153,6 +154,16 @@ fn explain_worker(worker: &WorkerView, required: &TagSet) -> ExplainedWorker {
 fn waiting_sentence(waits_for: &[(String, StepStatus)]) -> String {
     let names: Vec<String> = waits_for.iter().map(|(name, status)| format!("{name} ({status})")).collect();
     format!("waits for {}", names.join(", "))
+}
+
+/// How the attempts before the newest one ended.
+fn earlier_attempts(attempts: &[AttemptView]) -> String {
+    let earlier = attempts.iter().take(attempts.len().saturating_sub(1));
+    let ends = earlier.map(|attempt| {
+        let end = attempt.outcome.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        format!("; attempt {} ended: {end}", attempt.attempt)
+    });
+    ends.collect()
 }
 
 fn shortened(text: &[u8]) -> String {

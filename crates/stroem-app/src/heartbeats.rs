@@ -83,9 +83,9 @@ impl Heartbeats {
         }
     }
 
-    /// Whether a worker takes no more steps.
-    pub(crate) fn is_draining(&self, worker: WorkerId) -> bool {
-        self.state().workers.get(&worker).is_some_and(|row| row.draining)
+    /// Whether a worker takes steps: it is not gone and does not drain.
+    pub(crate) fn takes_steps(&self, worker: WorkerId) -> bool {
+        self.state().workers.get(&worker).is_some_and(|row| !row.draining)
     }
 
     pub(crate) fn gone(&self, worker: WorkerId, _at: Timestamp) {
@@ -98,6 +98,13 @@ impl Heartbeats {
     /// Workers that were last heard of before this time.
     pub(crate) fn silent_since(&self, before: Timestamp) -> Vec<WorkerRow> {
         self.state().workers.values().filter(|worker| worker.last_seen < before).cloned().collect()
+    }
+
+    /// The workers that are alive, by name.
+    pub(crate) fn rows(&self) -> Vec<WorkerRow> {
+        let mut rows: Vec<WorkerRow> = self.state().workers.values().cloned().collect();
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
     }
 
     /// Tags of the workers that take steps.

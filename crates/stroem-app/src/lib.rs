@@ -15,6 +15,7 @@ mod hub;
 mod jobs;
 mod logs;
 mod mailbox;
+mod notes;
 mod options;
 mod recovery;
 mod reports;

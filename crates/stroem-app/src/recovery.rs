@@ -29,17 +29,15 @@ pub(crate) fn before(now: Timestamp, duration: std::time::Duration) -> Timestamp
     Timestamp::from_micros(now.as_micros() - i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// A worker that was silent for the whole time-out is gone, and its attempts with it.
+/// A worker that was silent for the whole time-out is gone, and its attempts with it. An open poll is no sign of life: the
+/// connection of a process that hangs stays open.
 async fn lost_workers(app: &App) -> Result<(), AppError> {
     let now = app.now();
     for worker in app.inner.heartbeats.silent_since(before(now, app.inner.options.heartbeat_timeout)) {
-        if app.inner.dispatch.is_polling(worker.id) {
-            app.inner.heartbeats.seen(worker.id, now);
-            continue;
-        }
         tracing::warn!(worker.id = %worker.id, worker.name = %worker.name, "worker lost");
         app.inner.store.gone(worker.id, worker.instance, now).await?;
         app.inner.heartbeats.gone(worker.id, now);
+        app.inner.dispatch.expel(worker.id);
         let leases = app.inner.store.leases(worker.id).await?;
         app.lose(leases.into_iter().map(|lease| lease.lease).collect()).await?;
     }
@@ -64,8 +62,35 @@ async fn unmatched_steps(app: &App, absent: &mut HashMap<TagSet, Timestamp>) -> 
         }
         for (job, step) in app.inner.store.ready_since(&key, limit, AT_ONCE).await? {
             tracing::info!(job.id = %job, step, tags = key.queue_key(), "no active worker has the step's tags");
-            app.inner.mailboxes.send(job, vec![Event::Unmatched { step }]).await?;
+            app.note(job, step, &lacking(app, &key)).await;
+            // One job that cannot be changed does not keep the others waiting.
+            if let Err(error) = app.inner.mailboxes.send(job, vec![Event::Unmatched { step }]).await {
+                tracing::error!(job.id = %job, step, %error, "an unmatched step cannot be ended");
+            }
         }
     }
     Ok(())
+}
+
+/// Which worker lacks which of these tags.
+fn lacking(app: &App, key: &TagSet) -> String {
+    let wanted = key.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", ");
+    let workers: Vec<String> = app
+        .inner
+        .heartbeats
+        .rows()
+        .iter()
+        .map(|worker| {
+            let missing = worker.tags.missing(key);
+            let missing = missing.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let why = if missing.is_empty() {
+                "takes no such steps".to_owned()
+            } else {
+                format!("lacks {missing}")
+            };
+            format!("{} {why}", worker.name)
+        })
+        .collect();
+    let workers = if workers.is_empty() { "no worker is connected".to_owned() } else { workers.join(", ") };
+    format!("required tags: {wanted}; {workers}")
 }

@@ -38,6 +38,8 @@ impl SealSignal {
 pub(crate) async fn serve(app: App) {
     loop {
         match seal_what_is_due(&app).await {
+            // There may be more than one page of them.
+            Ok(sealed) if sealed > 0 => continue,
             Ok(_) => app.inner.seals.notify.notified().await,
             Err(error) => tracing::warn!(%error, "logs cannot be sealed"),
         }
@@ -66,7 +68,7 @@ async fn seal_what_is_due(app: &App) -> Result<usize, AppError> {
 impl App {
     /// Seals one job's log. After a crash at any point it is done again with the same result.
     async fn seal(&self, job: JobId) -> Result<(), AppError> {
-        let file = tempfile_for(job)?;
+        let file = self.seal_file(job)?;
         let mut writer =
             SealWriter::new(BufWriter::new(file.reopen().map_err(unreadable)?)).map_err(unreadable)?;
         let mut next = self.append_sealed(job, &mut writer).await?;
@@ -104,6 +106,12 @@ impl App {
         Ok(())
     }
 
+    /// In the data directory: a log can be larger than what the system has for temporary files.
+    fn seal_file(&self, job: JobId) -> Result<tempfile::NamedTempFile, AppError> {
+        let prefix = format!(".seal-{job}-");
+        tempfile::Builder::new().prefix(&prefix).tempfile_in(&self.inner.options.data_dir).map_err(unreadable)
+    }
+
     /// Copies what is sealed already: lines can come late, from a worker that was cut off. Answers how many chunks that is.
     async fn append_sealed(
         &self,
@@ -126,8 +134,4 @@ impl App {
         }
         Ok(sealed.chunks)
     }
-}
-
-fn tempfile_for(job: JobId) -> Result<tempfile::NamedTempFile, AppError> {
-    tempfile::Builder::new().prefix(&format!("stroem-seal-{job}-")).tempfile().map_err(unreadable)
 }

@@ -63,11 +63,22 @@ pub(crate) async fn serve(app: App) {
 async fn fire(app: &App) -> Result<Duration, stroem_store::StoreError> {
     let store = &app.inner.store;
     let due = store.due_timers(app.now(), AT_ONCE).await?;
+    let mut failed = None;
+    let mut fired = 0;
     for timer in &due {
-        app.inner.mailboxes.send(timer.key.job, vec![event(timer)]).await?;
+        // One job that cannot be changed does not keep the timers of others waiting.
+        match app.inner.mailboxes.send(timer.key.job, vec![event(timer)]).await {
+            Ok(_) => fired += 1,
+            Err(error) => {
+                tracing::error!(job.id = %timer.key.job, %error, "a timer cannot be fired");
+                failed = Some(error);
+            }
+        }
     }
-    if !due.is_empty() {
-        return Ok(Duration::ZERO);
+    match failed {
+        Some(error) if fired == 0 => return Err(error),
+        _ if !due.is_empty() => return Ok(Duration::ZERO),
+        _ => {}
     }
     let Some(next) = store.next_timer().await? else { return Ok(LONGEST_SLEEP) };
     app.inner.timers.earliest.fetch_min(next.as_micros(), Ordering::Relaxed);

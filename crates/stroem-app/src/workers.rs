@@ -1,8 +1,8 @@
 //! Workers: who they are, and their sessions.
 
 use sha2::{Digest, Sha256};
-use stroem_core::{InstanceId, LeaseKey, Outcome, Secret, TagSet, WorkerId, WorkerName};
-use stroem_engine::Event;
+use stroem_core::{InstanceId, LeaseKey, Outcome, Secret, StepStatus, TagSet, WorkerId, WorkerName};
+use stroem_engine::{Event, Footprint};
 use stroem_store::{LeaseRow, RegisterOutcome, Registration, WorkerRow};
 use subtle::ConstantTimeEq;
 
@@ -129,10 +129,28 @@ impl App {
 
     /// Ends attempts whose worker is gone.
     pub(crate) async fn lose(&self, leases: Vec<LeaseKey>) -> Result<(), AppError> {
+        let mut first_error = Ok(());
         for lease in leases {
-            tracing::warn!(job.id = %lease.attempt.job, step = lease.attempt.step, "attempt lost with its worker");
-            let event = Event::AttemptEnded { lease, outcome: Outcome::WorkerLost, output: None };
-            self.inner.mailboxes.send(lease.attempt.job, vec![event]).await?;
+            // One job that cannot be changed does not keep the others waiting.
+            if let Err(error) = self.lose_one(lease).await {
+                tracing::error!(job.id = %lease.attempt.job, step = lease.attempt.step, %error, "a lost attempt cannot be ended");
+                first_error = first_error.and(Err(error));
+            }
+        }
+        first_error
+    }
+
+    async fn lose_one(&self, lease: LeaseKey) -> Result<(), AppError> {
+        let (job, step, attempt) = (lease.attempt.job, lease.attempt.step, lease.attempt.attempt);
+        tracing::warn!(job.id = %job, step, %attempt, "attempt lost with its worker");
+        let event = Event::AttemptEnded { lease, outcome: Outcome::WorkerLost, output: None };
+        let answers = self.inner.mailboxes.send(job, vec![event]).await?;
+        if answers.iter().any(Result::is_ok) {
+            let footprint = Footprint { steps: [step].into(), ..Footprint::default() };
+            let row = self.inner.store.load(job, &footprint).await?.steps.remove(&step);
+            let goes_on = row.is_some_and(|row| row.status == StepStatus::Ready);
+            let then = if goes_on { "the step is queued again" } else { "the step is not tried again" };
+            self.note(job, step, &format!("attempt {attempt} was lost with its worker; {then}")).await;
         }
         Ok(())
     }
@@ -196,6 +214,7 @@ impl App {
         if self.inner.store.gone(worker.id, worker.instance, self.now()).await? {
             tracing::info!(worker.id = %worker.id, worker.name = %worker.name, "worker left");
             self.inner.heartbeats.gone(worker.id, self.now());
+            self.inner.dispatch.expel(worker.id);
             self.settle_leases(worker.id, &[]).await?;
         }
         Ok(())

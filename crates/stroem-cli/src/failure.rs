@@ -55,7 +55,9 @@ impl Failure {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Api(ApiError::Transport(_)) => Exit::Unreachable,
-            Self::Api(ApiError::Refused { status, .. }) if *status < 500 => Exit::Refused,
+            Self::Api(ApiError::Refused { body, .. }) if body.code == "task_broken" => Exit::Failed,
+            // 501 is a refusal too: this version cannot run the task.
+            Self::Api(ApiError::Refused { status, .. }) if *status < 500 || *status == 501 => Exit::Refused,
             Self::Api(ApiError::Refused { .. } | ApiError::Unreadable { .. }) | Self::Internal { .. } => {
                 Exit::Internal
             }
@@ -107,8 +109,10 @@ impl Failure {
     /// For people; ends with a newline.
     pub(crate) fn text(&self, color: bool) -> String {
         let paint = |text: &str, style: console::Style| style.force_styling(color).apply_to(text).to_string();
-        let mut text = format!("{}: {self}\n", paint("error", console::Style::new().red().bold()));
-        for ErrorDetail { place, message } in self.details() {
+        let said = self.to_string();
+        let mut text = format!("{}: {said}\n", paint("error", console::Style::new().red().bold()));
+        let unsaid = self.details().iter().filter(|detail| !said.contains(&detail.message));
+        for ErrorDetail { place, message } in unsaid {
             text += &format!("  {place}: {message}\n");
         }
         if let Some(remedy) = self.remedy() {

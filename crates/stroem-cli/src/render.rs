@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stroem_api::public::{Explanation, JobDetail, JobList, WorkerInfo, WorkspaceInfo};
+use stroem_api::public::{Explanation, JobDetail, JobList, StepInfo, WorkerInfo, WorkspaceInfo};
 use stroem_core::Timestamp;
 
 /// Jobs, a line each.
@@ -47,13 +47,24 @@ fn steps(job: &JobDetail) -> String {
         .steps
         .iter()
         .map(|step| {
-            let attempt = if step.attempt > 1 { format!("attempt {}", step.attempt) } else { String::new() };
-            let why = step.error_message.clone().unwrap_or(attempt);
+            let why = step.error_message.clone().unwrap_or_else(|| attempts(step));
             let took = took(step.started_at, step.completed_at);
             vec![format!("  {}", step.step_name), step.status.to_string(), took, why]
         })
         .collect();
     table(&[], &rows)
+}
+
+/// The number of the newest attempt and how the ones before it ended; nothing for a first one.
+fn attempts(step: &StepInfo) -> String {
+    if step.attempt < 2 {
+        return String::new();
+    }
+    let earlier = step.attempts.iter().filter(|attempt| attempt.attempt < step.attempt);
+    let causes: Vec<&str> =
+        earlier.filter_map(|attempt| attempt.outcome.as_ref()?.get("cause")?.as_str()).collect();
+    let after = if causes.is_empty() { String::new() } else { format!(" after {}", causes.join(", ")) };
+    format!("attempt {}{after}", step.attempt)
 }
 
 /// Workers, a line each.

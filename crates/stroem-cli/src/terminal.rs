@@ -27,6 +27,8 @@ pub(crate) struct Terminal {
     format: Format,
     color: Colors,
     live: bool,
+    /// The standard output is a terminal.
+    shows: bool,
 }
 
 /// Which outputs take ANSI colours.
@@ -47,6 +49,7 @@ impl Terminal {
             format,
             color: Colors { out: console::colors_enabled(), err: console::colors_enabled_stderr() },
             live: err.is_term() && !is_dumb(),
+            shows: console::Term::stdout().is_term(),
         }
     }
 
@@ -59,6 +62,7 @@ impl Terminal {
             format,
             color: Colors::default(),
             live: false,
+            shows: false,
         };
         (terminal, captured)
     }
@@ -80,6 +84,11 @@ impl Terminal {
     /// Whether the standard error is a terminal that can be drawn on.
     pub(crate) fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Whether the standard output is a terminal, which would obey control sequences in what a step printed.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.shows
     }
 
     /// Rows and columns of the terminal at the standard error, or those of an ordinary one.

@@ -5,17 +5,19 @@
 //! <scratch>/home/        HOME
 //! <scratch>/tmp/         TMPDIR
 //! <scratch>/script.sh    an inline script (.py, .js, ...): in a file, so that no process list shows it
+//! <scratch>/packages.sh  installs the script's packages, if it has some
 //! <scratch>/output       STROEM_OUTPUT, if the step writes it
 //! ```
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Component, Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
-use stroem_core::{Outcome, ScriptBody, ScriptSpec, StepRun};
-use stroem_runner::RunRequest;
+use stroem_core::{Language, Outcome, ScriptBody, ScriptSpec, StepRun};
+use stroem_runner::{Packages, RunRequest, WithPackages};
 
 use crate::{
     command,
@@ -69,9 +71,6 @@ impl Preparer {
         let StepRun::Script(script) = &request.spec.run else {
             return Err(Outcome::RunnerError { message: "the local runner runs scripts only".to_owned() });
         };
-        if !script.dependencies.is_empty() {
-            return Err(invalid("dependencies: the local runner cannot install packages yet"));
-        }
         let layout = Layout::of(&request.scratch);
         self.lay_out(request.workspace.as_deref(), &layout, stop)?;
         let directory = match request.spec.workdir.as_deref() {
@@ -79,17 +78,23 @@ impl Preparer {
             Some(path) => inside(&layout.workspace, path, "workdir", Path::is_dir, "directory")?,
         };
         let file = script_file(script, &layout)?;
-        let environment = command::environment(request, &self.options, &layout);
+        let mut environment = command::environment(request, &self.options, &layout);
         let path = environment.get("PATH").map_or(self.options.path.as_str(), String::as_str);
-        let interpreter = match &script.interpreter {
+        let mut interpreter = match &script.interpreter {
             Some(text) => command::interpreter(text, path, &directory)?,
-            None => self
-                .toolchains
-                .of(script.language, path)
-                .map_err(|message| Outcome::RunnerError { message })?,
+            None => self.toolchain(script.language, path)?,
         };
+        if !script.dependencies.is_empty() {
+            let shell = self.toolchain(Language::Shell, path)?;
+            let with = packages(script, &interpreter, request)?;
+            interpreter = install(with, shell, &layout, &mut environment)?;
+        }
         let launch = command::launch(&interpreter, &file, &script.args, &environment, &directory)?;
         Ok(Prepared { launch, output_file: layout.output_file })
+    }
+
+    fn toolchain(&self, language: Language, path: &str) -> Result<Vec<String>, Outcome> {
+        self.toolchains.of(language, path).map_err(|message| Outcome::RunnerError { message })
     }
 
     fn lay_out(&self, workspace: Option<&Path>, layout: &Layout, stop: &AtomicBool) -> Result<(), Outcome> {
@@ -105,6 +110,37 @@ impl Preparer {
             }),
         }
     }
+}
+
+fn packages(
+    script: &ScriptSpec,
+    interpreter: &[String],
+    request: &RunRequest,
+) -> Result<WithPackages, Outcome> {
+    let (cache, scratch) = (request.packages.to_string_lossy(), request.scratch.to_string_lossy());
+    let packages = Packages {
+        language: script.language,
+        dependencies: &script.dependencies,
+        interpreter,
+        cache: &cache,
+        scratch: &scratch,
+    };
+    packages.prepare().map_err(|message| invalid(&message))
+}
+
+/// The command that installs the packages first, if the interpreter does not do it by itself.
+fn install(
+    with: WithPackages,
+    shell: Vec<String>,
+    layout: &Layout,
+    environment: &mut BTreeMap<String, String>,
+) -> Result<Vec<String>, Outcome> {
+    environment.extend(with.environment.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let Some(prelude) = with.prelude else { return Ok(with.interpreter) };
+    let file = layout.scratch.join("packages.sh");
+    fs::write(&file, prelude).map_err(|error| disk_outcome(&layout.scratch, &error))?;
+    let file = file.to_string_lossy().into_owned();
+    Ok(shell.into_iter().chain([file]).chain(with.interpreter).collect())
 }
 
 fn script_file(script: &ScriptSpec, layout: &Layout) -> Result<PathBuf, Outcome> {

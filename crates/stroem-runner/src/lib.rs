@@ -11,10 +11,12 @@
 pub mod conformance;
 mod event;
 mod fake;
+mod packages;
 mod request;
 mod runner;
 
 pub use event::{EventSender, OutputStream, RunnerEvent, StopReason, StopReceiver};
 pub use fake::{FakeRunner, FakeScript};
+pub use packages::{Packages, WithPackages};
 pub use request::{ATTEMPT_VARIABLE, RunRequest, StepIdentity, marker_prefix};
 pub use runner::{Runner, Unavailable};

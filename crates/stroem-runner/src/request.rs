@@ -29,6 +29,8 @@ pub struct RunRequest {
     pub workspace: Option<PathBuf>,
     /// The attempt's private directory on this host: absolute, not existing yet. The runner makes and removes it.
     pub scratch: PathBuf,
+    /// Where the worker keeps packages of `dependencies:` for later steps: absolute, made when it is needed.
+    pub packages: PathBuf,
     /// What the worker's config passes to every step.
     pub passed_env: BTreeMap<String, String>,
     /// Between TERM and KILL.

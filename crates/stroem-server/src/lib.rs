@@ -6,6 +6,7 @@
 mod config;
 mod convert;
 mod error;
+mod guard;
 mod live;
 mod public;
 mod router;

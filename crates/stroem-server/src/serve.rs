@@ -6,6 +6,8 @@ use axum::Router;
 use stroem_app::App;
 use tokio::net::TcpListener;
 
+use crate::guard::Guard;
+
 /// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -57,7 +59,9 @@ pub async fn serve(
     });
     let stop = app.stopping().clone();
     let stopped = stop.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    let guard = Guard { loopback_names_only: address.ip().is_loopback() && !allow_unauthenticated };
+    let serving = axum::serve(listener, guard.around(router))
+        .with_graceful_shutdown(async move { stop.cancelled().await });
     #[expect(clippy::disallowed_methods, reason = "joined by Served::stopped")]
     let task = tokio::spawn(async move {
         tokio::select! {

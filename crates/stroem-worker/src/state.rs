@@ -6,11 +6,13 @@
 //! spool/<lease>/        log chunks that the server does not have yet
 //! tail/<lease>/         the end of a log that is over its limit
 //! scratch/<lease>/      files of a running attempt
+//! packages/             installed `dependencies:`, kept for later steps
 //! ```
 
 use std::{
     fs::{self, File},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -22,6 +24,7 @@ use crate::WorkerError;
 const SPOOL: &str = "spool";
 const TAIL: &str = "tail";
 const SCRATCH: &str = "scratch";
+const PACKAGES: &str = "packages";
 
 /// The directory, locked.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl StateDir {
     /// Makes and locks it.
     pub(crate) fn open(root: &Path) -> Result<Self, WorkerError> {
         let failed = |source| WorkerError::StateDir { path: root.to_owned(), source };
-        fs::create_dir_all(root).map_err(failed)?;
+        private_dir(root).map_err(failed)?;
         let root = fs::canonicalize(root).map_err(failed)?;
         let lock = File::options()
             .create(true)
@@ -65,6 +68,10 @@ impl StateDir {
         self.root.join(SCRATCH).join(lease_name(lease))
     }
 
+    pub(crate) fn packages(&self) -> PathBuf {
+        self.root.join(PACKAGES)
+    }
+
     /// Spools that an earlier process left.
     pub(crate) fn left_spools(&self) -> io::Result<Vec<(LeaseKey, PathBuf)>> {
         leases_in(&self.root.join(SPOOL))
@@ -82,6 +89,12 @@ impl StateDir {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes a directory that only this user can enter: scripts with secrets in them lie below it. One that is there already
+/// stays as its owner made it.
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn leases_in(folder: &Path) -> io::Result<Vec<(LeaseKey, PathBuf)>> {

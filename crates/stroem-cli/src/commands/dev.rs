@@ -3,10 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use stroem_runner_local::keeper::Keeper;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    compose::{Embedded, EmbeddedOptions, WORKSPACE, logging, process},
+    compose::{Embedded, EmbeddedOptions, WORKSPACE, logging, process::Signals},
     exit::Exit,
     failure::Failure,
     follow::{self, Follow},
@@ -28,7 +27,7 @@ pub(crate) struct Dev {
     #[arg(long, default_value = ".stroem", value_name = "DIR")]
     data_dir: PathBuf,
     /// How many steps run at once
-    #[arg(long, default_value_t = 4, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     max_concurrent: u32,
     /// Run this task first and show its log and result
     #[arg(long, value_name = "TASK")]
@@ -51,9 +50,11 @@ impl Dev {
             data_dir: self.data_dir,
             listen: Some(self.listen),
             max_concurrent: self.max_concurrent,
+            unmatched_step_timeout: None,
             keeper: keeper.clone(),
         };
         let exit = runtime::serving(async {
+            let mut signals = Signals::listen()?;
             let embedded = Embedded::start(options).await?;
             let address = embedded.address().map(|address| format!("http://{address}")).unwrap_or_default();
             terminal.note(&format!("Strøm serves {address}\n"));
@@ -61,7 +62,7 @@ impl Dev {
             if let Some(task) = &self.demo {
                 exit = async {
                     let job = embedded.client.execute(WORKSPACE, task, input).await?.job_id;
-                    follow::interruptible(&embedded.client, job, Follow::Log, terminal).await
+                    follow::interruptible(&embedded.client, job, Follow::Log, terminal, &mut signals).await
                 }
                 .await;
                 terminal.note(&format!("Strøm serves {address}\n"));
@@ -69,7 +70,7 @@ impl Dev {
             // Who interrupted the demo wants to leave.
             let leaves = self.once || matches!(exit, Err(_) | Ok(Exit::Cancelled));
             if !leaves {
-                process::until_told(CancellationToken::new()).await?;
+                signals.next().await;
             }
             embedded.stop().await;
             exit

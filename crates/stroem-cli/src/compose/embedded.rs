@@ -3,8 +3,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use stroem_api::{ApiClient, ControlPlane};
@@ -31,6 +33,8 @@ pub(crate) struct EmbeddedOptions {
     pub(crate) listen: Option<SocketAddr>,
     /// How many steps run at once.
     pub(crate) max_concurrent: u32,
+    /// How long a step waits for a worker with its tags; as usual when none.
+    pub(crate) unmatched_step_timeout: Option<Duration>,
     /// Kills what is left when this process dies.
     pub(crate) keeper: Keeper,
 }
@@ -61,8 +65,16 @@ impl Embedded {
             return Err(Failure::usage(text));
         }
         let environment = |error: &dyn std::fmt::Display| Failure::environment(error.to_string());
-        std::fs::create_dir_all(&options.data_dir).map_err(|error| environment(&error))?;
-        let data_dir = options.data_dir.canonicalize().map_err(|error| environment(&error))?;
+        let unusable = |error: std::io::Error| {
+            let dir = options.data_dir.display();
+            Failure::environment(format!(
+                "cannot keep data in {dir}: {error}; name another folder with --data-dir"
+            ))
+        };
+        // Scripts with secrets in them lie below it.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.data_dir);
+        made.map_err(unusable)?;
+        let data_dir = options.data_dir.canonicalize().map_err(unusable)?;
         let store = SqliteStore::open(&data_dir.join("server")).map_err(|error| environment(&error))?;
         // Both ends are in this process, so the token is nobody else's business.
         #[expect(
@@ -74,6 +86,10 @@ impl Embedded {
         let mut settings =
             AppOptions::new(token.clone(), data_dir.join("server"), BTreeMap::from([(name, folder)]));
         settings.exclude.push(data_dir.clone());
+        if let Some(timeout) = options.unmatched_step_timeout {
+            settings.unmatched_step_timeout = timeout;
+            settings.sweep_interval = settings.sweep_interval.min(timeout / 4);
+        }
         let app = App::start(settings, Arc::new(store)).await.map_err(|error| environment(&error))?;
         let router = stroem_server::router(app.clone());
         let served = match options.listen {

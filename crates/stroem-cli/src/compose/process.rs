@@ -1,6 +1,6 @@
 //! What this process is told from outside: its environment and its signals.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -26,14 +26,35 @@ pub(crate) fn host_name() -> String {
 
 /// Cancels the token at the first SIGINT or SIGTERM.
 pub(crate) async fn until_told(shutdown: CancellationToken) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure::environment(format!("cannot listen for signals: {error}"));
-    let mut term = signal(SignalKind::terminate()).map_err(cannot)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut signals = Signals::listen()?;
     tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+        () = signals.next() => {}
         () = shutdown.cancelled() => {}
     }
     shutdown.cancel();
     Ok(())
+}
+
+/// SIGTERM and SIGINT, from when this is made; none that came since is missed.
+pub(crate) struct Signals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let cannot =
+            |error: std::io::Error| Failure::environment(format!("cannot listen for signals: {error}"));
+        Ok(Self {
+            term: signal(SignalKind::terminate()).map_err(cannot)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(cannot)?,
+        })
+    }
+
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -178,7 +178,11 @@ fn write(lines: &[LogLine], step: Option<&str>, terminal: &Terminal) -> Result<(
     match terminal.format() {
         Format::Text => {
             let prefix = if step.is_some() { Prefix::Nothing } else { Prefix::Step };
-            terminal.result(&lines::text(lines, prefix, Shape { color: terminal.color_out(), tame: false }))
+            terminal.result(&lines::text(
+                lines,
+                prefix,
+                Shape { color: terminal.color_out(), tame: terminal.is_shown() },
+            ))
         }
         Format::Json => terminal.result(&lines::json(lines)),
     }

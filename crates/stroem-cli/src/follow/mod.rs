@@ -18,13 +18,12 @@ use futures_util::{
 };
 use stroem_api::{ApiClient, public::JobDetail};
 use stroem_core::JobId;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use log::{followed as log, pages};
 
 use crate::{
     clock,
-    compose::process,
+    compose::process::Signals,
     exit::Exit,
     failure::Failure,
     follow::{log::LogEvent, states::StateEvent, view::View},
@@ -60,8 +59,12 @@ pub(crate) async fn interruptible(
     job: JobId,
     show: Follow,
     terminal: &Terminal,
+    signals: &mut Signals,
 ) -> Result<Exit, Failure> {
-    let told = stream::unfold((), async |()| Some((process::until_told(CancellationToken::new()).await, ())));
+    let told = stream::unfold(signals, async |signals| {
+        signals.next().await;
+        Some((Ok(()), signals))
+    });
     until_end(client, job, show, terminal, told).await
 }
 

@@ -101,6 +101,13 @@ impl System {
         worker.wait().expect("a child");
     }
 
+    /// Sends a signal such as `STOP`.
+    pub(crate) fn signal_worker(&self, name: &str, signal: &str) {
+        let (_, worker) = self.workers.iter().find(|(known, _)| known == name).expect("it runs");
+        let arguments = [format!("-{signal}"), worker.id().to_string()];
+        assert!(Command::new("kill").args(arguments).status().expect("kill").success());
+    }
+
     /// SIGTERM, and waits for its end.
     pub(crate) fn drain_worker(&mut self, name: &str) -> i32 {
         let index = self.workers.iter().position(|(known, _)| known == name).expect("it runs");

@@ -6,5 +6,6 @@ mod commands;
 mod crashes;
 mod harness;
 mod logs;
+mod review;
 mod routing;
 mod scenarios;

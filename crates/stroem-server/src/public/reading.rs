@@ -35,6 +35,13 @@ pub(crate) fn read_body<T: serde::de::DeserializeOwned + Default>(
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body)
-        .map_err(|error| HttpError::bad_request("bad_body", format!("the body is not {expected}: {error}")))
+    let refused =
+        |error: String| HttpError::bad_request("bad_body", format!("the body is not {expected}: {error}"));
+    // A list of values would do for the fields of an object.
+    match serde_json::from_slice(body).map_err(|error| refused(error.to_string()))? {
+        object @ serde_json::Value::Object(_) => {
+            serde_json::from_value(object).map_err(|error| refused(error.to_string()))
+        }
+        _ => Err(refused("it is not an object".to_owned())),
+    }
 }

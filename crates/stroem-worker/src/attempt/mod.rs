@@ -166,6 +166,7 @@ async fn run(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper, ready:
         spec: claim.spec,
         workspace: ready.workspace.as_ref().map(|workspace| workspace.path().to_owned()),
         scratch: shared.scratch(lease),
+        packages: shared.dirs.packages(),
         passed_env: shared.options.passed_env.clone(),
         grace: shared.options.limits.grace,
     };

@@ -86,7 +86,7 @@ pub(crate) struct Cache {
 impl Cache {
     /// In a directory, which is made.
     pub(crate) fn open(root: &Path, limit: ByteSize, tasks: TaskTracker) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
+        crate::state::private_dir(root)?;
         let root = fs::canonicalize(root)?;
         evict::remove_leftovers(&root);
         Ok(Self { root, limit, tasks, slots: Mutex::default() })

@@ -209,10 +209,6 @@ fn unsupported(node: &Node, inline: bool) -> Vec<(Span, String)> {
     if matches!(action_type, ActionType::Task | ActionType::Approval | ActionType::Agent) {
         add("type", format!("`type: {action_type}` is not available in this version"));
     }
-    if matches!(language(node), Language::Typescript | Language::Go) {
-        add("language", format!("`language: {}` is not available in this version", language(node).as_str()));
-    }
-    add("dependencies", "`dependencies` are not available in this version".to_owned());
     if !inline {
         add("retry", "`retry` is not available in this version".to_owned());
     }
