@@ -1,9 +1,11 @@
 //! The built program as users run it: local runs, real servers and workers, crashes.
 
 mod basics;
+mod chaos;
 mod commands;
 mod crashes;
 mod harness;
 mod logs;
 mod routing;
 mod scenarios;
+mod size;
