@@ -60,6 +60,14 @@ impl System {
         system
     }
 
+    /// No server of its own, only workers, for a server that somebody else runs.
+    pub(crate) fn of_server_at(address: &str) -> Self {
+        let transport = Arc::new(HttpTransport::new(address).expect("an address"));
+        let dir = tempfile::tempdir().expect("a directory");
+        let client = ApiClient::new(transport, None);
+        Self { client, address: address.to_owned(), dir, server: None, workers: Vec::new() }
+    }
+
     pub(crate) async fn start_server(&mut self) {
         let config = self.dir.path().join("server.yaml");
         self.server = Some(self.spawn("server", &config, "server.log"));

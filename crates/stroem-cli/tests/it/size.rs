@@ -19,8 +19,8 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
-/// Says a figure; nextest shows what a test says when it fails, and in a proof always.
+/// Says a figure; `cargo xtask proof` puts it beside the test's name.
 #[expect(clippy::print_stdout, reason = "figures of a test are for whoever runs it")]
 pub(crate) fn say(text: &str) {
-    println!("{text}");
+    println!("figure: {text}");
 }

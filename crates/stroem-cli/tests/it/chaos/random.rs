@@ -9,13 +9,15 @@ use super::{
 };
 use crate::size;
 
-/// Of how many calls of a step one is cut, and one costs a process its life.
-fn rates(step: ProtocolStep) -> (u64, u64) {
+/// Of how many calls of a step one is cut, one costs the server its life, and one the worker. An attempt may be lost
+/// with its worker twice and not three times, so workers die rarely enough for that.
+fn rates(step: ProtocolStep) -> [u64; 3] {
     match step {
-        ProtocolStep::Register | ProtocolStep::Workspace | ProtocolStep::Leave => (4, 8),
-        ProtocolStep::Heartbeat => (10, size::sized(40, 100)),
+        ProtocolStep::Register | ProtocolStep::Leave => [4, 8, size::sized(24, 8)],
+        ProtocolStep::Workspace => [4, 8, size::sized(50, 24)],
+        ProtocolStep::Heartbeat => [10, size::sized(40, 100), size::sized(200, 100)],
         ProtocolStep::Claim | ProtocolStep::Started | ProtocolStep::Chunks | ProtocolStep::Ended => {
-            (size::sized(20, 50), size::sized(60, 1_000))
+            [size::sized(20, 50), size::sized(150, 1_000), size::sized(400, 1_000)]
         }
     }
 }
@@ -23,15 +25,17 @@ fn rates(step: ProtocolStep) -> (u64, u64) {
 fn rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     for step in ProtocolStep::ALL {
-        let (cut, kill) = rates(step);
-        for fault in [Fault::CutRequest, Fault::CutReply] {
-            rules.push(Rule { step, fault, when: When::OneIn(cut) });
-        }
-        for fault in [Fault::KillServer, Fault::KillServerAndCutReply, Fault::KillWorker] {
-            rules.push(Rule { step, fault, when: When::OneIn(kill) });
-        }
+        let [cut, server, worker] = rates(step);
+        let faults = [
+            (Fault::CutRequest, cut),
+            (Fault::CutReply, cut),
+            (Fault::KillServer, server),
+            (Fault::KillServerAndCutReply, server),
+            (Fault::KillWorker, worker),
+        ];
+        rules.extend(faults.map(|(fault, calls)| Rule { step, fault, when: When::OneIn(calls) }));
     }
-    let drains = size::sized(40, 200);
+    let drains = size::sized(80, 200);
     rules.push(Rule { step: ProtocolStep::Claim, fault: Fault::Drain, when: When::OneIn(drains) });
     rules
 }
