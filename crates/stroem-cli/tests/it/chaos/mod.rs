@@ -1,6 +1,7 @@
 //! Faults between real workers and a real server: a proxy that knows the protocol's steps, what it may do at each,
 //! and the jobs that must come through it unharmed.
 
+mod cut_off;
 mod fault;
 mod jobs;
 mod protocol;

@@ -14,7 +14,7 @@ use hyper::{body::Incoming, client::conn::http1::SendRequest, service::service_f
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Proxy {
     pub(crate) address: String,
     /// Requests that arrived, by path.
     counts: Arc<StdMutex<BTreeMap<String, u64>>>,
+    cut_off: Arc<watch::Sender<bool>>,
     _tasks: JoinSet<()>,
 }
 
@@ -44,6 +45,7 @@ struct Way {
     plan: Arc<Plan>,
     orders: mpsc::Sender<Order>,
     counts: Arc<StdMutex<BTreeMap<String, u64>>>,
+    cut_off: Arc<watch::Sender<bool>>,
 }
 
 /// The connection is closed without an answer.
@@ -62,13 +64,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let server = server.strip_prefix("http://").expect("an address").parse().expect("an address");
-        let counts = Arc::default();
+        let (counts, cut_off) = (Arc::default(), Arc::new(watch::Sender::new(false)));
         let way = Way {
             server,
             worker: worker.to_owned(),
             plan: Arc::clone(plan),
             orders,
             counts: Arc::clone(&counts),
+            cut_off: Arc::clone(&cut_off),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -80,7 +83,12 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { address, counts, _tasks: tasks }
+        Self { address, counts, cut_off, _tasks: tasks }
+    }
+
+    /// Nothing passes any more, what is under way included, until it may again.
+    pub(crate) fn cut_off(&self, cut_off: bool) {
+        self.cut_off.send_replace(cut_off);
     }
 
     /// How many requests with this path arrived.
@@ -98,7 +106,15 @@ async fn serve(stream: TcpStream, way: Way) {
     let upstream = Arc::new(Mutex::new(Upstream::default()));
     let service = service_fn(move |request| {
         let (way, upstream) = (way.clone(), Arc::clone(&upstream));
-        async move { way.pass(request, &mut *upstream.lock().await).await }
+        async move {
+            let mut cut_off = way.cut_off.subscribe();
+            let mut upstream = upstream.lock().await;
+            tokio::select! {
+                biased;
+                _ = cut_off.wait_for(|cut_off| *cut_off) => Err(Cut),
+                answer = way.pass(request, &mut upstream) => answer,
+            }
+        }
     });
     // An end by a cut is what this is for.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

@@ -24,13 +24,14 @@ pub(crate) struct Chaos {
     plan: Arc<Plan>,
     orders: mpsc::Receiver<Order>,
     _proxies: Vec<Proxy>,
-    _folder: tempfile::TempDir,
+    _dirs: [tempfile::TempDir; 2],
     notes: PathBuf,
 }
 
 impl Chaos {
     pub(crate) async fn start(load: Load, plan: Plan) -> Self {
-        let notes = tempfile::tempdir().expect("a directory").keep().join("notes");
+        let notes_dir = tempfile::tempdir().expect("a directory");
+        let notes = notes_dir.path().join("notes");
         let dir = folder(&jobs::workflow(load.steps, load.seconds, &notes));
         let mut system = System::without_workers(dir.path(), "recovery: {heartbeat_timeout_secs: 3}").await;
         let plan = Arc::new(plan);
@@ -43,7 +44,7 @@ impl Chaos {
             system.spawn_worker(&name);
             proxies.push(proxy);
         }
-        Self { system, plan, orders, _proxies: proxies, _folder: dir, notes }
+        Self { system, plan, orders, _proxies: proxies, _dirs: [dir, notes_dir], notes }
     }
 
     /// Runs the jobs to their ends through all faults, then checks all of them.
@@ -61,7 +62,6 @@ impl Chaos {
         assert!(over.is_ok(), "{}", self.stuck(&jobs).await);
         self.plan.end();
         let tally = jobs::check(&self.system, &jobs, &self.notes).await;
-        std::fs::remove_dir_all(self.notes.parent().expect("in a folder")).expect("removed");
         (tally, self.plan)
     }
 
