@@ -11,6 +11,8 @@ pub struct Statistics {
     pub operations: u64,
     /// Rows that commits of jobs read.
     pub rows_read: u64,
+    /// Reads outside of commits.
+    pub reads: u64,
 }
 
 #[derive(Debug, Default)]
@@ -18,6 +20,7 @@ pub(crate) struct Counters {
     commits: AtomicU64,
     operations: AtomicU64,
     rows_read: AtomicU64,
+    reads: AtomicU64,
 }
 
 impl Counters {
@@ -30,11 +33,16 @@ impl Counters {
         self.rows_read.fetch_add(rows, Ordering::Relaxed);
     }
 
+    pub(crate) fn read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn snapshot(&self) -> Statistics {
         Statistics {
             commits: self.commits.load(Ordering::Relaxed),
             operations: self.operations.load(Ordering::Relaxed),
             rows_read: self.rows_read.load(Ordering::Relaxed),
+            reads: self.reads.load(Ordering::Relaxed),
         }
     }
 }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use stroem_store::StoreError;
 use tokio::sync::oneshot;
 
-use crate::{connection, failure::Outcome};
+use crate::{connection, counters::Counters, failure::Outcome};
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -20,11 +20,22 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 pub(crate) struct Readers {
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
+    counters: Arc<Counters>,
 }
 
 impl Readers {
-    pub(crate) fn start(name: &str, file: &Path, threads: usize, cache_kib: u32) -> Result<Self, StoreError> {
-        let mut readers = Self { queue: Arc::default(), threads: Vec::with_capacity(threads) };
+    pub(crate) fn start(
+        name: &str,
+        file: &Path,
+        threads: usize,
+        cache_kib: u32,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, StoreError> {
+        let mut readers = Self {
+            queue: Arc::default(),
+            threads: Vec::with_capacity(threads),
+            counters: Arc::clone(counters),
+        };
         for number in 0..threads {
             let connection = connection::reading(file, cache_kib)?;
             let queue = Arc::clone(&readers.queue);
@@ -58,6 +69,7 @@ impl Readers {
             };
             let _ = reply.send(result);
         };
+        self.counters.read();
         self.queue.put(Box::new(read));
         answer.await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?
     }

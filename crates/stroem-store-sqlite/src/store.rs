@@ -73,8 +73,8 @@ impl SqliteStore {
         let mut logs = connection::writing(&logs_file, durability, CACHE_KIB)?;
         migrations::migrate(&mut logs, &logs_file, migrations::LOGS)?;
         Ok(Self {
-            main_readers: Readers::start("store-read", &main_file, MAIN_READERS, CACHE_KIB)?,
-            log_readers: Readers::start("store-read-log", &logs_file, 1, CACHE_KIB)?,
+            main_readers: Readers::start("store-read", &main_file, MAIN_READERS, CACHE_KIB, &counters)?,
+            log_readers: Readers::start("store-read-log", &logs_file, 1, CACHE_KIB, &counters)?,
             main: Writer::start("store-write", main, Arc::clone(&counters))?,
             logs: Writer::start("store-write-log", logs, Arc::clone(&counters))?,
             plans: Arc::new(Mutex::new(LruCache::new(CACHED_PLANS))),

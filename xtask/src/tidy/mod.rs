@@ -3,6 +3,7 @@
 //! only shrink: an entry that is larger than needed is a problem as well.
 
 pub(crate) mod allow;
+mod demands;
 mod edges;
 mod links;
 mod manifests;
@@ -11,7 +12,7 @@ mod size;
 mod source;
 mod words;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use anyhow::{Context, Result, bail};
 
@@ -75,6 +76,8 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
             problems.extend(manifests::check(&manifest, &text));
         }
     }
+    let mut documents = vec![];
+    let mut tests = BTreeSet::new();
     for file in files {
         let Some(text) = repo.text(file)? else { continue };
         problems.extend(words::check(file, &text));
@@ -82,11 +85,16 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
             let source = Source::new(&text);
             problems.extend(rust::check(file, &text, &source));
             problems.extend(size::check(file, &source, &mut allowances));
+            tests.extend(demands::tests(file, &source));
         }
         if file.ends_with(".md") {
             problems.extend(links::check(file, &text, files));
             problems.extend(docs::check(file, &text, &mut allowances));
+            documents.push((file, text));
         }
+    }
+    for (file, text) in documents {
+        problems.extend(demands::check(file, &text, &tests));
     }
     problems.extend(allowances.unused());
     problems.sort();

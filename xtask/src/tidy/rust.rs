@@ -120,7 +120,17 @@ fn check_adapters(file: &str, source: &Source) -> Vec<Problem> {
 
 /// A test's name states a fact: at least three words, and not that it is a test.
 fn check_test_names(file: &str, source: &Source) -> Vec<Problem> {
-    let mut problems = vec![];
+    let poor = tests(source)
+        .into_iter()
+        .filter(|(_, name)| name.starts_with("test_") || name.split('_').count() < 3);
+    let message =
+        |name: &str| format!("`{name}`: a test's name states the fact, as in `cancel_kills_grandchildren`");
+    poor.map(|(line, name)| Problem::new(file, line, message(name))).collect()
+}
+
+/// The functions that are marked as tests, with their lines.
+pub(crate) fn tests(source: &Source) -> Vec<(usize, &str)> {
+    let mut tests = vec![];
     let mut pending = false;
     for (line, code) in source.all_code() {
         let code = code.trim();
@@ -128,17 +138,14 @@ fn check_test_names(file: &str, source: &Source) -> Vec<Problem> {
             pending = true;
         } else if pending && let Some(name) = function_name(code) {
             pending = false;
-            if name.starts_with("test_") || name.split('_').count() < 3 {
-                let message =
-                    format!("`{name}`: a test's name states the fact, as in `cancel_kills_grandchildren`");
-                problems.push(Problem::new(file, line, message));
-            }
+            tests.push((line, name));
         }
     }
-    problems
+    tests
 }
 
-fn function_name(code: &str) -> Option<&str> {
+/// The name of the function that a line of code begins.
+pub(crate) fn function_name(code: &str) -> Option<&str> {
     let after = code.split_once("fn ")?.1;
     after.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }

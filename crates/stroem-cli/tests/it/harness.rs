@@ -60,6 +60,14 @@ impl System {
         system
     }
 
+    /// No server of its own, only workers, for a server that somebody else runs.
+    pub(crate) fn of_server_at(address: &str) -> Self {
+        let transport = Arc::new(HttpTransport::new(address).expect("an address"));
+        let dir = tempfile::tempdir().expect("a directory");
+        let client = ApiClient::new(transport, None);
+        Self { client, address: address.to_owned(), dir, server: None, workers: Vec::new() }
+    }
+
     pub(crate) async fn start_server(&mut self) {
         let config = self.dir.path().join("server.yaml");
         self.server = Some(self.spawn("server", &config, "server.log"));
@@ -74,23 +82,48 @@ impl System {
     }
 
     pub(crate) async fn start_worker(&mut self, name: &str, more: &str) {
-        let base = self.dir.path().join(name);
-        let config = format!(
-            "server_url: {}\nworker_token: t0ken\nworker_name: {name}\nworkspace_cache_dir: {}\nstate_dir: {}\n{more}\n",
-            self.address,
-            base.join("cache").display(),
-            base.join("state").display()
-        );
-        std::fs::create_dir_all(&base).expect("made");
-        let file = base.join("worker.yaml");
-        std::fs::write(&file, config).expect("written");
-        let worker = self.spawn("worker", &file, &format!("{name}.log"));
-        self.workers.push((name.to_owned(), worker));
+        let address = self.address.clone();
+        self.configure_worker(name, &address, more);
+        self.spawn_worker(name);
         wait_for("the worker is registered", async || {
             let workers = self.client.workers().await.unwrap_or_default();
             workers.iter().any(|worker| worker.name == name && worker.status == "active")
         })
         .await;
+    }
+
+    /// Writes a worker's configuration.
+    pub(crate) fn configure_worker(&self, name: &str, server: &str, more: &str) {
+        let base = self.worker_dir(name);
+        let config = format!(
+            "server_url: {server}\nworker_token: t0ken\nworker_name: {name}\nworkspace_cache_dir: {}\nstate_dir: {}\n{more}\n",
+            base.join("cache").display(),
+            base.join("state").display()
+        );
+        std::fs::create_dir_all(&base).expect("made");
+        std::fs::write(base.join("worker.yaml"), config).expect("written");
+    }
+
+    /// Starts a configured worker and does not wait for it.
+    pub(crate) fn spawn_worker(&mut self, name: &str) {
+        let worker = self.spawn("worker", &self.worker_dir(name).join("worker.yaml"), &format!("{name}.log"));
+        self.workers.push((name.to_owned(), worker));
+    }
+
+    pub(crate) fn worker_dir(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// SIGTERM, without waiting.
+    pub(crate) fn tell_worker_to_drain(&self, name: &str) {
+        let (_, worker) = self.workers.iter().find(|(known, _)| known == name).expect("it runs");
+        signal("TERM", worker.id());
+    }
+
+    /// Workers that ended by themselves since this was asked last.
+    pub(crate) fn ended_workers(&mut self) -> Vec<String> {
+        let over = self.workers.extract_if(.., |(_, worker)| worker.try_wait().expect("a child").is_some());
+        over.map(|(name, _)| name).collect()
     }
 
     /// kill -9.
@@ -112,8 +145,7 @@ impl System {
     pub(crate) fn drain_worker(&mut self, name: &str) -> i32 {
         let index = self.workers.iter().position(|(known, _)| known == name).expect("it runs");
         let (_, mut worker) = self.workers.remove(index);
-        let told = Command::new("kill").arg(worker.id().to_string()).status().expect("kill");
-        assert!(told.success());
+        signal("TERM", worker.id());
         worker.wait().expect("a child").code().expect("it ended by itself")
     }
 
@@ -138,17 +170,29 @@ impl System {
         self.client.execute("default", task, Map::new()).await.expect("a job").job_id
     }
 
-    /// Waits for the end of a job.
+    /// Waits for the end of a job, for two minutes.
     pub(crate) async fn ended(&self, job: JobId) -> JobDetail {
-        for _ in 0..1_200 {
-            match self.client.job_after(job, i64::MAX, 100).await {
-                Ok(detail) if detail.completed_at.is_some() => return detail,
-                Ok(_) => {}
-                // The server may be on its way back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        self.ended_within(job, Duration::from_secs(120)).await
+    }
+
+    /// Waits for the end of a job.
+    pub(crate) async fn ended_within(&self, job: JobId, limit: Duration) -> JobDetail {
+        let ended = async {
+            loop {
+                match self.client.job_after(job, i64::MAX, 1_000).await {
+                    Ok(detail) if detail.completed_at.is_some() => return detail,
+                    Ok(_) => {}
+                    // The server may be on its way back.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
+        match tokio::time::timeout(limit, ended).await {
+            Ok(detail) => detail,
+            Err(_) => {
+                panic!("not ended within {limit:?}: {:?}\n{}", self.client.job(job).await, self.server_log())
             }
         }
-        panic!("not ended within 2 minutes: {:?}\n{}", self.client.job(job).await, self.server_log());
     }
 
     /// Waits for a state of one step.
@@ -165,13 +209,20 @@ impl System {
 
     /// All lines of a job.
     pub(crate) async fn lines(&self, job: JobId) -> Vec<Value> {
-        let (mut cursor, mut lines) = (None, Vec::new());
+        let mut lines = Vec::new();
+        self.each_line(job, |line| lines.push(line)).await;
+        lines
+    }
+
+    /// All lines of a job, one after the other.
+    pub(crate) async fn each_line(&self, job: JobId, mut take: impl FnMut(Value)) {
+        let mut cursor = None;
         loop {
             let page = self.client.logs(job, None, cursor.as_deref()).await.expect("a page");
             if page.logs.is_empty() {
-                return lines;
+                return;
             }
-            lines.extend(page.logs.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")));
+            page.logs.lines().for_each(|line| take(serde_json::from_str(line).expect("JSON")));
             cursor = Some(page.next_cursor);
         }
     }
@@ -185,6 +236,16 @@ impl System {
 
     pub(crate) fn dir(&self) -> PathBuf {
         self.dir.path().to_owned()
+    }
+
+    /// The process of the server.
+    pub(crate) fn server_pid(&self) -> u32 {
+        self.server.as_ref().expect("it runs").id()
+    }
+
+    /// The process of a worker.
+    pub(crate) fn worker_pid(&self, name: &str) -> u32 {
+        self.workers.iter().find(|(known, _)| known == name).expect("it runs").1.id()
     }
 
     pub(crate) fn server_log(&self) -> String {
@@ -221,6 +282,12 @@ pub(crate) fn stroem(arguments: &[&str]) -> Output {
 /// Standard output as text.
 pub(crate) fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(name: &str, pid: u32) {
+    let told = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill");
+    assert!(told.success());
 }
 
 /// Whether a process of this number is alive.

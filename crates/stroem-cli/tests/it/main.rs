@@ -2,10 +2,14 @@
 
 mod basics;
 mod breadth;
+mod chaos;
 mod commands;
 mod crashes;
 mod harness;
+mod large;
 mod logs;
+mod quiet;
 mod review;
 mod routing;
 mod scenarios;
+mod size;
