@@ -5,6 +5,7 @@
 //! -> [`Plan`] (resolved, hashed, pinned by a job). [`render`] fills templates in a plan's steps.
 
 mod check;
+pub mod codes;
 pub mod diagnostic;
 pub mod input;
 mod lower;

@@ -7,7 +7,7 @@ use std::{
     ops::Range,
 };
 
-use crate::{Diagnostic, Severity, SourceFile, render::MASK};
+use crate::{Diagnostic, Severity, SourceFile, codes, render::MASK};
 
 /// A place in one of the files: line and column from 1, length in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -20,6 +20,9 @@ pub(crate) struct Span {
 
 /// Problems of one file that are listed; a last one says that there are more.
 const PROBLEMS_MAX: usize = 500;
+
+/// Characters of a source line that a problem keeps: a file may be one line of megabytes with hundreds of problems.
+const EXCERPT_MAX: usize = 1_000;
 
 /// Collects diagnostics of all files.
 pub(crate) struct Report<'a> {
@@ -94,9 +97,15 @@ impl<'a> Report<'a> {
         lines.get((span.line as usize).saturating_sub(1)).copied().unwrap_or("")
     }
 
-    /// The source line of a span, without its value where that is a secret.
+    /// The source line of a span, without its value where that is a secret; the beginning of a very long one, or
+    /// nothing when the span is not in it.
     fn excerpt(&self, span: Span) -> String {
-        let line = self.line(span);
+        let whole = self.line(span);
+        let line = match whole.char_indices().nth(EXCERPT_MAX) {
+            None => whole,
+            Some((end, _)) if (span.column as usize) <= EXCERPT_MAX => &whole[..end],
+            Some(_) => return String::new(),
+        };
         let index = (span.line as usize).saturating_sub(1);
         if !self.concealed[span.file as usize].iter().any(|range| range.contains(&index)) {
             return without_written_secret(line);
@@ -106,6 +115,17 @@ impl<'a> Report<'a> {
             Some((key, _)) => format!("{key}: {MASK}"),
             None => MASK.to_owned(),
         }
+    }
+
+    /// The length of a span without blanks at its end, which a parser counts to a value before a brace.
+    fn underlined(&self, span: Span) -> u32 {
+        let start = (span.column as usize).saturating_sub(1);
+        if start > EXCERPT_MAX {
+            return span.length.max(1);
+        }
+        let covered: String = self.line(span).chars().skip(start).take(span.length as usize).collect();
+        let blanks = covered.chars().rev().take_while(|c| c.is_whitespace()).count();
+        span.length.saturating_sub(u32::try_from(blanks).unwrap_or(0)).max(1)
     }
 
     /// A place for people: `file:line`.
@@ -161,13 +181,16 @@ impl<'a> Report<'a> {
         message: String,
         suggestion: Option<String>,
     ) {
+        let registered = codes::find(code);
+        debug_assert!(registered.is_some(), "the code `{code}` is not in the registry");
+        let suggestion = suggestion.or_else(|| registered.map(|code| code.remedy.to_owned()));
         self.diagnostics.push(Diagnostic {
             severity,
             code,
             file: self.path(span.file).to_owned(),
             line: span.line.max(1),
             column: span.column.max(1),
-            length: span.length.max(1),
+            length: self.underlined(span),
             message,
             suggestion,
             excerpt: self.excerpt(span),
@@ -175,18 +198,27 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A line in which the value of a `secret:` key is dots, one for each character, so that columns stay.
+/// A line in which the value of a `secret:` key, and the default beside a `secret: true`, are dots, one for each
+/// character, so that columns stay.
 fn without_written_secret(line: &str) -> String {
-    let Some(at) = line.find("secret:").map(|at| at + "secret:".len()) else { return line.to_owned() };
+    let is_flag = |value: &str| matches!(value, "" | "true" | "false" | "yes" | "no");
+    let line = dotted(line, "secret:", is_flag);
+    if line.contains("secret: true") || line.contains("secret: yes") {
+        return dotted(&line, "default:", str::is_empty);
+    }
+    line
+}
+
+/// A line with dots for the value after a key.
+fn dotted(line: &str, key: &str, is_shown: impl Fn(&str) -> bool) -> String {
+    let Some(at) = line.find(key).map(|at| at + key.len()) else { return line.to_owned() };
     let length = line[at..].find([',', '}']).unwrap_or(line.len() - at);
     let (value, rest) = line[at..].split_at(length);
-    match value.trim() {
-        "" | "true" | "false" | "yes" | "no" => line.to_owned(),
-        _ => {
-            let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect();
-            format!("{}{dots}{rest}", &line[..at])
-        }
+    if is_shown(value.trim()) {
+        return line.to_owned();
     }
+    let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect();
+    format!("{}{dots}{rest}", &line[..at])
 }
 
 /// The lines of a file that hold secret values, found by their indentation so that this works for broken YAML too.

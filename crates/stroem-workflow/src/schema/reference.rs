@@ -2,8 +2,8 @@
 
 use stroem_core::HumanDuration;
 
-use super::{CONSTRUCTS, action_types, takes_action_keys};
-use crate::table::{Construct, Key, Kind};
+use super::{action_types, takes_action_keys};
+use crate::table::{CONSTRUCTS, Construct, Key, Kind};
 
 /// The reference of all constructs, generated from the tables: key, type, default, where valid, meaning.
 pub fn reference_markdown() -> String {
@@ -75,6 +75,8 @@ fn describe(kind: &Kind) -> String {
         Kind::TaskName => "name of a task".to_owned(),
         Kind::Flow => "map of names to steps, or list of steps with `name`".to_owned(),
         Kind::Loop => "template or list".to_owned(),
+        Kind::Cron => "5 or 6 fields of `cron`".to_owned(),
+        Kind::Address => "letters, digits, `-`, `_`, `.`".to_owned(),
         Kind::MapOf(_, construct) | Kind::PropertiesOf(construct) => {
             format!("map of names to {}", noun(construct))
         }

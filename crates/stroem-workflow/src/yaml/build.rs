@@ -300,6 +300,14 @@ impl Builder<'_, '_> {
             quoted_template(line)
         } else if line.trim_start_matches(' ').starts_with('\t') {
             Some("indent with spaces; YAML does not allow tabs there".to_owned())
+        } else if let Some((key, value)) =
+            colon_in_value(line).filter(|_| error.info().contains("mapping values"))
+        {
+            let quote = if value.contains('"') { '\'' } else { '"' };
+            Some(format!("a text with `: ` in it needs quotes: `{key}: {quote}{value}{quote}`"))
+        } else if let Some(open) = self.open.last().filter(|_| error.info().contains("flow ")) {
+            let close = if matches!(open.node.data, Data::List(_)) { ']' } else { '}' };
+            Some(format!("close with `{close}` what begins at {}", self.report.place(open.node.span)))
         } else {
             None
         };
@@ -316,6 +324,14 @@ impl Builder<'_, '_> {
             length: narrow(length.max(1)),
         }
     }
+}
+
+/// A line's key and value when the value has `: ` in it. Values of secrets are not repeated.
+fn colon_in_value(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.trim().split_once(": ")?;
+    let secret = ["secret", "password", "token"].iter().any(|word| key.to_lowercase().contains(word));
+    (value.contains(": ") && !secret && !value.starts_with(['"', '\'', '{', '[', '|', '>']))
+        .then_some((key, value))
 }
 
 fn narrow(number: usize) -> u32 {
