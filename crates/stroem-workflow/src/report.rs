@@ -184,17 +184,22 @@ impl<'a> Report<'a> {
         let registered = codes::find(code);
         debug_assert!(registered.is_some(), "the code `{code}` is not in the registry");
         let suggestion = suggestion.or_else(|| registered.map(|code| code.remedy.to_owned()));
-        self.diagnostics.push(Diagnostic {
-            severity,
-            code,
+        self.diagnostics.push(Diagnostic { severity, code, message, suggestion, ..self.at(span) });
+    }
+
+    /// A place as a warning without words.
+    pub(crate) fn at(&self, span: Span) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            code: "",
             file: self.path(span.file).to_owned(),
             line: span.line.max(1),
             column: span.column.max(1),
             length: self.underlined(span),
-            message,
-            suggestion,
+            message: String::new(),
+            suggestion: None,
             excerpt: self.excerpt(span),
-        });
+        }
     }
 }
 

@@ -62,7 +62,7 @@ commands! {
     Cancel(cancel::Cancel),
     /// List workers with their tags and load
     Workers(workers::Workers),
-    /// Say why a step is where it is
+    /// Say why a step is where it is, or what the code of a problem means
     Explain(explain::Explain),
     /// Print the OpenAPI document of the server
     #[command(hide = true)]

@@ -18,9 +18,10 @@ use stroem_core::TaskName;
 
 use self::{registry::Registry, task::Draft};
 use crate::{
-    Diagnostic, Plan, PlanError, SecretTree, Severity, TaskEntry,
-    lower::FileModel,
+    Diagnostic, Plan, PlanError, PlanStep, SecretTree, Severity, TaskEntry,
+    lower::{FileModel, step::StepModel, task::TaskModel},
     report::{Report, Span},
+    routing::Route,
 };
 
 /// What a workspace holds, checked.
@@ -29,6 +30,7 @@ pub(crate) struct Checked {
     pub(crate) plans: BTreeMap<TaskName, Result<Arc<Plan>, PlanError>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) secrets: SecretTree,
+    pub(crate) routes: Vec<Route>,
 }
 
 /// Checks all files together. `unread` are files whose text could not be read to its end.
@@ -64,6 +66,7 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
         .zip(&health)
         .map(|((model, draft), healthy)| entry::entry(&report, &registry, model, draft, *healthy))
         .collect();
+    let routes = drafts.iter().flat_map(|(model, draft)| routes(&report, model, draft)).collect();
     let diagnostics = report.into_diagnostics();
     let mut plans = BTreeMap::new();
     for (((model, draft), healthy), paths) in drafts.into_iter().zip(health).zip(paths) {
@@ -76,7 +79,19 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
         plans.insert(model.name.clone(), plan);
     }
     let tasks = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    Checked { tasks, plans, diagnostics, secrets }
+    Checked { tasks, plans, diagnostics, secrets, routes }
+}
+
+/// What workers each planned step needs.
+fn routes(report: &Report<'_>, model: &TaskModel, draft: &Draft) -> Vec<Route> {
+    let planned = draft.plan.iter().flat_map(|plan| &plan.steps).zip(&model.steps);
+    let route = |(step, written): (&PlanStep, &StepModel)| Route {
+        task: model.name.to_string(),
+        step: step.name.to_string(),
+        required_tags: step.required_tags.clone(),
+        place: report.at(written.span),
+    };
+    planned.map(route).collect()
 }
 
 fn errors_of(diagnostics: &[Diagnostic], paths: &[String]) -> Vec<Diagnostic> {

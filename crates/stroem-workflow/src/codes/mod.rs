@@ -88,6 +88,13 @@ impl Example {
             Self::Made { make, .. } => make(),
         }
     }
+
+    /// What a page shows of it.
+    pub const fn shown(&self) -> &'static str {
+        match self {
+            Self::Text(text) | Self::Made { shown: text, .. } => text,
+        }
+    }
 }
 
 /// The groups of the reference: heading and codes.
@@ -122,7 +129,7 @@ pub fn near(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Diagnostic, SourceFile, load};
+    use crate::{Diagnostic, SourceFile, WorkerTags, load};
 
     fn diagnostics(text: &str) -> Vec<Diagnostic> {
         let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
@@ -134,7 +141,13 @@ mod tests {
                 .map(|(path, text)| file(path, text))
                 .collect(),
         };
-        load(&files).diagnostics
+        let workspace = load(&files);
+        let tags =
+            ["script", "docker", "gpu"].iter().map(|tag| stroem_core::Tag::new(tag).unwrap()).collect();
+        let worker = WorkerTags { name: "w1".to_owned(), tags, exclusive: false };
+        let mut found = workspace.check_tags(&[worker]);
+        found.extend(workspace.diagnostics);
+        found
     }
 
     #[test]

@@ -81,6 +81,18 @@ pub(super) const CODES: &[Code] = &[
     )
     .warning(),
     Code::error(
+        "no_matching_worker",
+        "no active worker has the tags of a step",
+        "A worker takes a step only if it alone has all of the step's tags: those that its action needs (`script`, \
+         `docker`, `kubernetes`, `agent`), the action's and the step's own. Without one the step waits, and fails when \
+         nobody came. Checked where a server is named: `stroem validate --server URL`, or `STROEM_URL`.",
+        "start a worker with these tags, or correct the tags of the step",
+        "tasks:\n  t: { flow: { train: { type: script, script: date, tags: [gqu] } } }\n",
+        "tasks:\n  t: { flow: { train: { type: script, script: date } } }\n",
+    )
+    .warning()
+    .made(|| "tasks:\n  t: { flow: { train: { type: script, script: date, tags: [gqu] } } }\n".to_owned()),
+    Code::error(
         "missing_input",
         "a step does not give an input that its action requires",
         "The action says `required: true` and has no default.",

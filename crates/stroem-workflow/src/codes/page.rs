@@ -30,7 +30,7 @@ pub fn page(code: &Code) -> String {
     for line in wrapped(code.meaning, 100) {
         let _infallible = writeln!(text, "{line}");
     }
-    let _infallible = write!(text, "\nWrong:\n\n{}", indented(shown(&code.wrong)));
+    let _infallible = write!(text, "\nWrong:\n\n{}", indented(code.wrong.shown()));
     let _infallible = write!(text, "\nRight:\n\n{}", indented(code.right));
     let _infallible = writeln!(text, "\nRemedy: {}.", code.remedy);
     text
@@ -48,7 +48,7 @@ fn section(code: &Code) -> String {
         capital(word(code.severity)),
         code.title,
         code.meaning,
-        shown(&code.wrong),
+        code.wrong.shown(),
         code.right,
         code.remedy,
     )
@@ -56,12 +56,6 @@ fn section(code: &Code) -> String {
 
 fn is_one_file(text: &str) -> bool {
     !text.starts_with("# file: ")
-}
-
-fn shown(example: &Example) -> &'static str {
-    match example {
-        Example::Text(text) | Example::Made { shown: text, .. } => text,
-    }
 }
 
 const fn word(severity: Severity) -> &'static str {

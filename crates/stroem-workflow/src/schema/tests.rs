@@ -250,3 +250,24 @@ fn the_reference_names_every_key() {
         }
     }
 }
+
+#[test]
+fn the_examples_are_valid_and_name_the_schema_for_editors() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let validator = validator();
+    let mut count = 0;
+    for entry in fs::read_dir(root.join("examples/.workflows")).expect("the examples") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("readable");
+        let hint = text.lines().next().and_then(|line| line.strip_prefix("# yaml-language-server: $schema="));
+        let schema = path.with_file_name(hint.unwrap_or_else(|| panic!("{} has no hint", path.display())));
+        let written = fs::read_to_string(&schema).expect("the hint leads to a file");
+        assert_eq!(serde_json::from_str::<Value>(&written).expect("JSON"), workflow_file());
+        for case in read("example", &text) {
+            assert!(validator.is_valid(&case.root.to_json()), "{}", path.display());
+            assert!(case.problems.is_empty(), "{:?}", case.problems);
+        }
+        count += 1;
+    }
+    assert!(count >= 2, "{count}");
+}
