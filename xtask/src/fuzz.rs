@@ -22,7 +22,7 @@ pub(crate) struct Options {
     input: Option<String>,
 }
 
-/// Fuzzes; findings are kept in `target/fuzz`, and are a failure.
+/// Fuzzes; findings are kept in `target/fuzz-findings`, and are a failure.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
     let (seconds, seed) = (options.seconds.to_string(), options.seed.to_string());
     let mut arguments = vec!["run", "--locked", "--profile", "fuzz", "--package", "stroem-fuzz", "--"];

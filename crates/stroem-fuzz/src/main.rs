@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, default_value = ".")]
     root: PathBuf,
     /// Where findings are kept
-    #[arg(long, default_value = "target/fuzz")]
+    #[arg(long, default_value = "target/fuzz-findings")]
     findings: PathBuf,
 }
 

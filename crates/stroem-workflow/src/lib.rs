@@ -6,6 +6,7 @@
 
 mod check;
 pub mod codes;
+mod conceal;
 pub mod diagnostic;
 pub mod input;
 mod lower;

@@ -4,10 +4,9 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
 };
 
-use crate::{Diagnostic, Severity, SourceFile, codes, render::MASK};
+use crate::{Diagnostic, Severity, SourceFile, codes, conceal::Concealed};
 
 /// A place in one of the files: line and column from 1, length in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -28,8 +27,7 @@ const EXCERPT_MAX: usize = 1_000;
 pub(crate) struct Report<'a> {
     files: &'a [&'a SourceFile],
     lines: Vec<Vec<&'a str>>,
-    /// For each file, the lines whose values are secrets, as ranges.
-    concealed: Vec<Vec<Range<usize>>>,
+    concealed: Vec<Concealed>,
     diagnostics: Vec<Diagnostic>,
     broken: BTreeSet<u32>,
     counts: BTreeMap<u32, usize>,
@@ -39,7 +37,8 @@ pub(crate) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(crate) fn new(files: &'a [&'a SourceFile]) -> Self {
         let lines: Vec<Vec<&str>> = files.iter().map(|file| file.text.lines().collect()).collect();
-        let concealed = files.iter().zip(&lines).map(|(file, lines)| concealed(&file.path, lines)).collect();
+        let concealed =
+            files.iter().zip(&lines).map(|(file, lines)| Concealed::new(&file.path, lines)).collect();
         Self {
             files,
             lines,
@@ -106,15 +105,15 @@ impl<'a> Report<'a> {
             Some((end, _)) if (span.column as usize) <= EXCERPT_MAX => &whole[..end],
             Some(_) => return String::new(),
         };
+        self.concealed[span.file as usize].shown((span.line as usize).saturating_sub(1), line)
+    }
+
+    /// The source line of a span for words about it; none where it holds a secret.
+    pub(crate) fn quotable(&self, span: Span) -> Option<&'a str> {
+        let line = self.line(span);
+        let concealed = &self.concealed[span.file as usize];
         let index = (span.line as usize).saturating_sub(1);
-        if !self.concealed[span.file as usize].iter().any(|range| range.contains(&index)) {
-            return without_written_secret(line);
-        }
-        match line.split_once(':') {
-            Some((key, value)) if value.trim().is_empty() || key.trim() == "type" => line.to_owned(),
-            Some((key, _)) => format!("{key}: {MASK}"),
-            None => MASK.to_owned(),
-        }
+        (!concealed.holds(index) && concealed.shown(index, line) == line).then_some(line)
     }
 
     /// The length of a span without blanks at its end, which a parser counts to a value before a brace.
@@ -201,47 +200,6 @@ impl<'a> Report<'a> {
             excerpt: self.excerpt(span),
         }
     }
-}
-
-/// A line in which the value of a `secret:` key, and the default beside a `secret: true`, are dots, one for each
-/// character, so that columns stay.
-fn without_written_secret(line: &str) -> String {
-    let is_flag = |value: &str| matches!(value, "" | "true" | "false" | "yes" | "no");
-    let line = dotted(line, "secret:", is_flag);
-    if line.contains("secret: true") || line.contains("secret: yes") {
-        return dotted(&line, "default:", str::is_empty);
-    }
-    line
-}
-
-/// A line with dots for the value after a key.
-fn dotted(line: &str, key: &str, is_shown: impl Fn(&str) -> bool) -> String {
-    let Some(at) = line.find(key).map(|at| at + key.len()) else { return line.to_owned() };
-    let length = line[at..].find([',', '}']).unwrap_or(line.len() - at);
-    let (value, rest) = line[at..].split_at(length);
-    if is_shown(value.trim()) {
-        return line.to_owned();
-    }
-    let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect();
-    format!("{}{dots}{rest}", &line[..at])
-}
-
-/// The lines of a file that hold secret values, found by their indentation so that this works for broken YAML too.
-fn concealed(path: &str, lines: &[&str]) -> Vec<Range<usize>> {
-    if path.contains(".sops.") {
-        return std::iter::once(0..lines.len()).collect();
-    }
-    let at_top = |line: &str| line.starts_with(|c: char| !c.is_whitespace() && c != '#');
-    let secret = |line: &str| {
-        let key = line.split(':').next().unwrap_or("").trim_matches(['"', '\'', ' ']);
-        matches!(key, "secrets" | "connections")
-    };
-    let mut ranges = Vec::new();
-    for (index, _) in lines.iter().enumerate().filter(|(_, line)| at_top(line) && secret(line)) {
-        let length = lines[index + 1..].iter().take_while(|line| !at_top(line)).count();
-        ranges.push(index..index + 1 + length);
-    }
-    ranges
 }
 
 /// The candidate that is most likely meant by `written`, as a suggestion's text.

@@ -138,13 +138,18 @@ impl Target for Yaml {
     }
 }
 
+/// The files of an input. A workspace has no two files of one path.
 fn split(text: &str) -> Vec<SourceFile> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let Some(rest) = text.strip_prefix("# file: ") else { return vec![file(".workflows/a.yaml", text)] };
-    rest.split("# file: ")
-        .map(|part| part.split_once('\n').unwrap_or((part, "")))
-        .map(|(p, t)| file(p, t))
-        .collect()
+    let parts = rest.split("# file: ").map(|part| part.split_once('\n').unwrap_or((part, "")));
+    let mut files: Vec<SourceFile> = Vec::new();
+    for (path, text) in parts {
+        if files.iter().all(|file| file.path != path) {
+            files.push(file(path, text));
+        }
+    }
+    files
 }
 
 fn check_problem(files: &[SourceFile], problem: &Diagnostic) -> Result<(), String> {

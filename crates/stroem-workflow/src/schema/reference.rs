@@ -1,6 +1,6 @@
 //! The reference of the language as Markdown.
 
-use stroem_core::HumanDuration;
+use stroem_core::{Cause, HumanDuration};
 
 use super::{action_types, takes_action_keys};
 use crate::table::{CONSTRUCTS, Construct, Key, Kind};
@@ -64,7 +64,10 @@ fn describe(kind: &Kind) -> String {
         Kind::Texts => "list of texts".to_owned(),
         Kind::Templates => "list of texts, templated".to_owned(),
         Kind::StepNames => "list of step names".to_owned(),
-        Kind::Causes => "list of causes".to_owned(),
+        Kind::Causes => {
+            let causes: Vec<String> = Cause::ALL.iter().map(|cause| format!("`{cause}`")).collect();
+            format!("list of causes: {}", causes.join(", "))
+        }
         Kind::ScalarMap => "map of texts, templated".to_owned(),
         Kind::Values => "map of values, templated".to_owned(),
         Kind::Any => "any value".to_owned(),

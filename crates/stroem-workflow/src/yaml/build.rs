@@ -158,8 +158,8 @@ impl Builder<'_, '_> {
     }
 
     fn complex_key(&mut self, span: Span) -> Result<(), Stop> {
-        let line = self.report.line(span);
-        if line.contains("{{") {
+        let line = self.report.quotable(span).unwrap_or_default();
+        if self.report.line(span).contains("{{") {
             let message = "a value that starts with `{{` must be quoted, or YAML reads it as a map";
             let help = quoted_template(line);
             self.report.error_with(span, "template_not_quoted", message, help);
@@ -295,7 +295,7 @@ impl Builder<'_, '_> {
             column: narrow(marker.col() + 1),
             length: 1,
         };
-        let line = self.report.line(span);
+        let line = self.report.quotable(span).unwrap_or_default();
         let help = if line.contains("{{") || line.contains("{%") {
             quoted_template(line)
         } else if line.trim_start_matches(' ').starts_with('\t') {
