@@ -12,6 +12,7 @@ const GENERATED: &[(&str, &[&str])] = &[
     ("docs/reference/workflow.schema.json", &["schema"]),
     ("docs/reference/openapi.json", &["openapi"]),
     ("docs/reference/workflow.md", &["reference", "workflow"]),
+    ("docs/reference/errors.md", &["reference", "errors"]),
     ("docs/reference/cli.md", &["reference", "cli"]),
 ];
 

@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod codegen;
 mod docs;
+mod fuzz;
 mod markdown;
 mod prerequisites;
 mod proof;
@@ -46,6 +47,8 @@ enum Command {
     Bench(bench::Options),
     /// The full-size versions of the tests that are short in `ci`
     Proof(proof::Options),
+    /// Fuzzes what reads text that others wrote; a short run with a fixed seed is a test in `ci`
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Codegen(options) => codegen::run(&repo, &options),
         Command::Bench(options) => bench::run(&repo, &options),
         Command::Proof(options) => proof::run(&repo, &options),
+        Command::Fuzz(options) => fuzz::run(&repo, &options),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

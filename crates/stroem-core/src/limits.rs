@@ -8,6 +8,8 @@ pub const NAME_LENGTH: usize = 128;
 pub const TAG_LENGTH: usize = 63;
 /// Steps in one task's flow.
 pub const STEPS_PER_TASK: usize = 10_000;
+/// Items of one `for_each`.
+pub const LOOP_ITEMS: usize = 10_000;
 /// Bytes of one workflow file.
 pub const WORKFLOW_FILE: ByteSize = ByteSize::from_mib(4);
 /// Nesting of maps and lists in a workflow file.

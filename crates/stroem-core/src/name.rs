@@ -10,13 +10,13 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The name has no characters.
-    #[error("a {what} name cannot be empty")]
+    #[error("the name of {what} cannot be empty")]
     Empty {
         /// Which kind of name.
         what: &'static str,
     },
     /// The name is longer than [`limits::NAME_LENGTH`].
-    #[error("a {what} name can have {} characters at most, this one has {length}", limits::NAME_LENGTH)]
+    #[error("the name of {what} can have {} characters at most, this one has {length}", limits::NAME_LENGTH)]
     TooLong {
         /// Which kind of name.
         what: &'static str,
@@ -25,7 +25,7 @@ pub enum NameError {
     },
     /// The name has a character that names cannot have.
     #[error(
-        "`{character}` cannot be part of a {what} name (letters, digits, `_`, `-`, `.` and spaces inside can)"
+        "`{character}` cannot be part of the name of {what} (letters, digits, `_`, `-`, `.` and spaces inside can)"
     )]
     Character {
         /// Which kind of name.
@@ -122,27 +122,27 @@ macro_rules! name {
 name!(
     /// A workspace: a key under `workspaces` in the server's config.
     WorkspaceName,
-    "workspace"
+    "a workspace"
 );
 name!(
     /// A task: a key under `tasks`.
     TaskName,
-    "task"
+    "a task"
 );
 name!(
     /// An action: a key under `actions`.
     ActionName,
-    "action"
+    "an action"
 );
 name!(
     /// A step: a key under a task's `flow`.
     StepName,
-    "step"
+    "a step"
 );
 name!(
     /// A worker: `worker_name` in its config.
     WorkerName,
-    "worker"
+    "a worker"
 );
 
 /// How a name is spelled inside templates: `-`, `.` and spaces become `_` (`say-hello` is `say_hello`).

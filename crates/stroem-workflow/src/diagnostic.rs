@@ -18,7 +18,7 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// A stable code, such as `unknown_key`.
+    /// A stable code, such as `unknown_key`; [`crate::codes`] has all of them.
     pub code: &'static str,
     /// The file, relative to the workspace, with `/`.
     pub file: String,
@@ -30,7 +30,7 @@ pub struct Diagnostic {
     pub length: u32,
     /// One sentence: what is wrong.
     pub message: String,
-    /// What to write instead, when that is known.
+    /// What to write instead, or else the remedy of the code.
     pub suggestion: Option<String>,
     /// The source line.
     pub excerpt: String,

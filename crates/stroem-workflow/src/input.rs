@@ -85,7 +85,7 @@ impl InputType {
     }
 
     /// Why a value is not of this type.
-    fn refuse(&self, value: &Value) -> Option<String> {
+    pub(crate) fn refuse(&self, value: &Value) -> Option<String> {
         let fits = match self {
             Self::String | Self::Text | Self::Connection(_) => value.is_string(),
             Self::Integer => {

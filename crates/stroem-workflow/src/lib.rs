@@ -5,12 +5,15 @@
 //! -> [`Plan`] (resolved, hashed, pinned by a job). [`render`] fills templates in a plan's steps.
 
 mod check;
+pub mod codes;
+mod conceal;
 pub mod diagnostic;
 pub mod input;
 mod lower;
 pub mod plan;
 pub mod render;
 mod report;
+mod routing;
 pub mod schema;
 pub mod secrets;
 mod table;
@@ -22,5 +25,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use input::{InputField, InputProblem, InputType};
 pub use plan::{ActionType, BodyInput, Plan, PlanAction, PlanHash, PlanStep, ScriptSource};
 pub use render::{RenderError, Scope, StepResult, Visibility};
+pub use routing::WorkerTags;
 pub use secrets::SecretTree;
 pub use workspace::{PlanError, SourceFile, TaskEntry, Workspace, load};

@@ -4,10 +4,9 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
 };
 
-use crate::{Diagnostic, Severity, SourceFile, render::MASK};
+use crate::{Diagnostic, Severity, SourceFile, codes, conceal::Concealed};
 
 /// A place in one of the files: line and column from 1, length in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -21,12 +20,14 @@ pub(crate) struct Span {
 /// Problems of one file that are listed; a last one says that there are more.
 const PROBLEMS_MAX: usize = 500;
 
+/// Characters of a source line that a problem keeps: a file may be one line of megabytes with hundreds of problems.
+const EXCERPT_MAX: usize = 1_000;
+
 /// Collects diagnostics of all files.
 pub(crate) struct Report<'a> {
     files: &'a [&'a SourceFile],
     lines: Vec<Vec<&'a str>>,
-    /// For each file, the lines whose values are secrets, as ranges.
-    concealed: Vec<Vec<Range<usize>>>,
+    concealed: Vec<Concealed>,
     diagnostics: Vec<Diagnostic>,
     broken: BTreeSet<u32>,
     counts: BTreeMap<u32, usize>,
@@ -36,7 +37,8 @@ pub(crate) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(crate) fn new(files: &'a [&'a SourceFile]) -> Self {
         let lines: Vec<Vec<&str>> = files.iter().map(|file| file.text.lines().collect()).collect();
-        let concealed = files.iter().zip(&lines).map(|(file, lines)| concealed(&file.path, lines)).collect();
+        let concealed =
+            files.iter().zip(&lines).map(|(file, lines)| Concealed::new(&file.path, lines)).collect();
         Self {
             files,
             lines,
@@ -94,18 +96,35 @@ impl<'a> Report<'a> {
         lines.get((span.line as usize).saturating_sub(1)).copied().unwrap_or("")
     }
 
-    /// The source line of a span, without its value where that is a secret.
+    /// The source line of a span, without its value where that is a secret; the beginning of a very long one, or
+    /// nothing when the span is not in it.
     fn excerpt(&self, span: Span) -> String {
+        let whole = self.line(span);
+        let line = match whole.char_indices().nth(EXCERPT_MAX) {
+            None => whole,
+            Some((end, _)) if (span.column as usize) <= EXCERPT_MAX => &whole[..end],
+            Some(_) => return String::new(),
+        };
+        self.concealed[span.file as usize].shown((span.line as usize).saturating_sub(1), line)
+    }
+
+    /// The source line of a span for words about it; none where it holds a secret.
+    pub(crate) fn quotable(&self, span: Span) -> Option<&'a str> {
         let line = self.line(span);
+        let concealed = &self.concealed[span.file as usize];
         let index = (span.line as usize).saturating_sub(1);
-        if !self.concealed[span.file as usize].iter().any(|range| range.contains(&index)) {
-            return without_written_secret(line);
+        (!concealed.holds(index) && concealed.shown(index, line) == line).then_some(line)
+    }
+
+    /// The length of a span without blanks at its end, which a parser counts to a value before a brace.
+    fn underlined(&self, span: Span) -> u32 {
+        let start = (span.column as usize).saturating_sub(1);
+        if start > EXCERPT_MAX {
+            return span.length.max(1);
         }
-        match line.split_once(':') {
-            Some((key, value)) if value.trim().is_empty() || key.trim() == "type" => line.to_owned(),
-            Some((key, _)) => format!("{key}: {MASK}"),
-            None => MASK.to_owned(),
-        }
+        let covered: String = self.line(span).chars().skip(start).take(span.length as usize).collect();
+        let blanks = covered.chars().rev().take_while(|c| c.is_whitespace()).count();
+        span.length.saturating_sub(u32::try_from(blanks).unwrap_or(0)).max(1)
     }
 
     /// A place for people: `file:line`.
@@ -161,50 +180,26 @@ impl<'a> Report<'a> {
         message: String,
         suggestion: Option<String>,
     ) {
-        self.diagnostics.push(Diagnostic {
-            severity,
-            code,
+        let registered = codes::find(code);
+        debug_assert!(registered.is_some(), "the code `{code}` is not in the registry");
+        let suggestion = suggestion.or_else(|| registered.map(|code| code.remedy.to_owned()));
+        self.diagnostics.push(Diagnostic { severity, code, message, suggestion, ..self.at(span) });
+    }
+
+    /// A place as a warning without words.
+    pub(crate) fn at(&self, span: Span) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            code: "",
             file: self.path(span.file).to_owned(),
             line: span.line.max(1),
             column: span.column.max(1),
-            length: span.length.max(1),
-            message,
-            suggestion,
+            length: self.underlined(span),
+            message: String::new(),
+            suggestion: None,
             excerpt: self.excerpt(span),
-        });
-    }
-}
-
-/// A line in which the value of a `secret:` key is dots, one for each character, so that columns stay.
-fn without_written_secret(line: &str) -> String {
-    let Some(at) = line.find("secret:").map(|at| at + "secret:".len()) else { return line.to_owned() };
-    let length = line[at..].find([',', '}']).unwrap_or(line.len() - at);
-    let (value, rest) = line[at..].split_at(length);
-    match value.trim() {
-        "" | "true" | "false" | "yes" | "no" => line.to_owned(),
-        _ => {
-            let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect();
-            format!("{}{dots}{rest}", &line[..at])
         }
     }
-}
-
-/// The lines of a file that hold secret values, found by their indentation so that this works for broken YAML too.
-fn concealed(path: &str, lines: &[&str]) -> Vec<Range<usize>> {
-    if path.contains(".sops.") {
-        return std::iter::once(0..lines.len()).collect();
-    }
-    let at_top = |line: &str| line.starts_with(|c: char| !c.is_whitespace() && c != '#');
-    let secret = |line: &str| {
-        let key = line.split(':').next().unwrap_or("").trim_matches(['"', '\'', ' ']);
-        matches!(key, "secrets" | "connections")
-    };
-    let mut ranges = Vec::new();
-    for (index, _) in lines.iter().enumerate().filter(|(_, line)| at_top(line) && secret(line)) {
-        let length = lines[index + 1..].iter().take_while(|line| !at_top(line)).count();
-        ranges.push(index..index + 1 + length);
-    }
-    ranges
 }
 
 /// The candidate that is most likely meant by `written`, as a suggestion's text.

@@ -11,6 +11,7 @@ use stroem_core::TaskName;
 use crate::{
     Diagnostic, InputProblem, Plan, SecretTree, check, lower,
     report::{Report, nearest},
+    routing::Route,
     yaml,
 };
 
@@ -48,6 +49,7 @@ pub fn load(files: &[SourceFile]) -> Workspace {
         diagnostics: checked.diagnostics,
         secrets: checked.secrets,
         plans: checked.plans,
+        routes: checked.routes,
     }
 }
 
@@ -61,6 +63,7 @@ pub struct Workspace {
     /// The secrets of all files.
     pub secrets: SecretTree,
     plans: BTreeMap<TaskName, Result<Arc<Plan>, PlanError>>,
+    pub(crate) routes: Vec<Route>,
 }
 
 /// One task as lists and pages show it.

@@ -6,6 +6,7 @@
 //!   anything.
 //! - `yaml workflow`: checked by `stroem validate`; `yaml workflow=PATH` also puts it at PATH in the copy, for
 //!   the blocks that follow.
+//! - `yaml wrong=CODE`: `stroem validate` finds a problem of this code in it.
 //! - `sh skip=REASON`, `yaml skip=REASON`: shown only, and counted in `xtask/tidy-allow.toml`.
 
 mod run;
@@ -70,6 +71,7 @@ fn run_document(repo: &Repo, files: &[String], file: &str, text: &str) -> Result
             Snippet::Script => scratch.script(&fence.text),
             Snippet::Output => scratch.expect_output(&fence.text),
             Snippet::Workflow(path) => scratch.workflow(path.as_deref(), &fence.text),
+            Snippet::Wrong(code) => scratch.wrong(&code, &fence.text),
             Snippet::Shown | Snippet::Skipped(_) => continue,
         };
         match result {

@@ -57,6 +57,23 @@ impl<'a> Scratch<'a> {
 
     /// Validates a workflow file, in a workspace of its own if it has no path.
     pub(crate) fn workflow(&self, path: Option<&str>, text: &str) -> Result<()> {
+        let workspace = self.write(path, text)?;
+        let (ended_well, printed, problem) = self.execute(&["stroem", "validate", &workspace])?;
+        ensure!(ended_well, "is not a valid workflow\n{printed}{problem}");
+        Ok(())
+    }
+
+    /// Validates a workflow file that must have a problem of this code.
+    pub(crate) fn wrong(&self, code: &str, text: &str) -> Result<()> {
+        let workspace = self.write(None, text)?;
+        let (_, printed, problem) = self.execute(&["stroem", "validate", &workspace, "--output", "json"])?;
+        let found = printed.contains(&format!("\"code\": \"{code}\""));
+        ensure!(found, "has no problem `{code}`\n{printed}{problem}");
+        Ok(())
+    }
+
+    /// Puts a workflow file into a workspace, and gives the workspace's path.
+    fn write(&self, path: Option<&str>, text: &str) -> Result<String> {
         let file = match path {
             Some(path) => self.copy().join(path),
             None => self.folder.path().join("alone/.workflows/snippet.yaml"),
@@ -69,9 +86,7 @@ impl<'a> Scratch<'a> {
             workspace = workspace.parent().context("a workflow file is below .workflows")?;
         }
         let workspace = workspace.parent().and_then(Path::to_str).context("the workspace has no path")?;
-        let (ended_well, printed, problem) = self.execute(&["stroem", "validate", workspace])?;
-        ensure!(ended_well, "is not a valid workflow\n{printed}{problem}");
-        Ok(())
+        Ok(workspace.to_owned())
     }
 
     fn copy(&self) -> std::path::PathBuf {
@@ -159,6 +174,14 @@ mod tests {
             scratch.script("cat a.txt; stroem validate .").expect("the script ends well");
             scratch.expect_output("changed\nvalidate\ntasks: {}\n").expect("that is what was printed");
             scratch.expect_output("original\n").expect_err("that was never printed");
+        });
+    }
+
+    #[test]
+    fn a_wrong_workflow_must_have_the_problem() {
+        with_scratch(|scratch| {
+            scratch.wrong("no_steps", "{\"code\": \"no_steps\"}\n").expect("the program names it");
+            scratch.wrong("no_steps", "{\"code\": \"other\"}\n").expect_err("the program does not");
         });
     }
 

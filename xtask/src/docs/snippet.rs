@@ -9,6 +9,8 @@ pub(crate) enum Snippet {
     Output,
     /// Checked as a workflow file, and kept at this path for the blocks after it.
     Workflow(Option<String>),
+    /// Checked as a workflow file that has a problem of this code.
+    Wrong(String),
     /// Could be run, but is only shown, for this reason.
     Skipped(String),
     /// Neither code nor configuration: nothing to run.
@@ -27,11 +29,15 @@ pub(crate) fn read(info: &str) -> Result<Snippet, String> {
             Some(("skip", reason)) if !reason.trim().is_empty() => {
                 Ok(Snippet::Skipped(reason.trim().to_owned()))
             }
+            Some(("wrong", code)) if language == "yaml" && !code.trim().is_empty() => {
+                Ok(Snippet::Wrong(code.trim().to_owned()))
+            }
             Some(("workflow", path)) if language == "yaml" => {
                 workflow_path(path).map(|p| Snippet::Workflow(Some(p)))
             }
             _ if language == "sh" => Err("write `sh`, or `sh skip=REASON`".to_owned()),
-            _ => Err("write `yaml workflow`, `yaml workflow=PATH` or `yaml skip=REASON`".to_owned()),
+            _ => Err("write `yaml workflow`, `yaml workflow=PATH`, `yaml wrong=CODE` or `yaml skip=REASON`"
+                .to_owned()),
         },
         ("bash" | "shell" | "console" | "zsh", _) => {
             Err(format!("write `sh` instead of `{language}`, so that it is run"))
@@ -62,6 +68,7 @@ mod tests {
             ("text output", Snippet::Output),
             ("yaml workflow", Snippet::Workflow(None)),
             ("yaml workflow=a/.workflows/b.yaml", Snippet::Workflow(Some("a/.workflows/b.yaml".to_owned()))),
+            ("yaml wrong=unknown_key", Snippet::Wrong("unknown_key".to_owned())),
             ("sh skip=needs a cluster", Snippet::Skipped("needs a cluster".to_owned())),
             ("yaml skip=part of a file", Snippet::Skipped("part of a file".to_owned())),
             ("rust", Snippet::Shown),
@@ -80,6 +87,8 @@ mod tests {
             "yaml",
             "sh skip",
             "sh skip=",
+            "sh wrong=unknown_key",
+            "yaml wrong=",
             "yaml workflow=../.workflows/a.yaml",
             "",
         ] {

@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["stroem-core", "stroem-runner", "stroem-logs", "stroem-api", "stroem-config", "stroem-runner-*"],
     ),
     ("stroem-cli", &["stroem-*"]),
+    ("stroem-fuzz", &["stroem-core", "stroem-workflow", "stroem-logs"]),
     ("stroem-testkit", &["stroem-*"]),
     ("xtask", &[]),
 ];

@@ -76,7 +76,7 @@ commands! {
     Workers(workers::Workers),
     /// List a server's workspaces
     Workspaces(workspaces::Workspaces),
-    /// Say why a step is where it is
+    /// Say why a step is where it is, or what the code of a problem means
     Explain(explain::Explain),
     /// Check a configuration file
     Config(config::Config),

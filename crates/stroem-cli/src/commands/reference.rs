@@ -14,6 +14,8 @@ pub(crate) struct Reference {
 enum Page {
     /// Keys of workflow files
     Workflow,
+    /// Problems of workflow files
+    Errors,
     /// This program
     Cli,
 }
@@ -22,6 +24,7 @@ impl Reference {
     pub(crate) fn run(self, terminal: &Terminal) -> Result<Exit, Failure> {
         let text = match self.page {
             Page::Workflow => stroem_workflow::schema::reference_markdown(),
+            Page::Errors => stroem_workflow::codes::reference_markdown(),
             Page::Cli => reference::cli(),
         };
         terminal.result(&text)?;

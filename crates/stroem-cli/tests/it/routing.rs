@@ -1,6 +1,8 @@
 //! Which worker takes what.
 
-use crate::harness::{System, folder, wait_for};
+use std::process::Command;
+
+use crate::harness::{STROEM, System, folder, out, stroem, wait_for};
 
 const TAGGED: &str =
     "tasks:\n  t:\n    flow:\n      train: {type: script, script: echo trained, tags: [gpu]}\n";
@@ -87,4 +89,54 @@ async fn system_workers_that_restart_do_not_fail_what_waited_long() {
     assert!(claimed_at.since(ready_at) > std::time::Duration::from_secs(4), "it waited");
     std::fs::write(go, "").expect("written");
     assert_eq!(system.ended(blocker).await.status.as_str(), "completed");
+}
+
+#[tokio::test]
+async fn system_validate_warns_of_tags_that_no_active_worker_has() {
+    let dir = folder(TAGGED);
+    let path = dir.path().to_string_lossy().into_owned();
+    let mut system = System::without_workers(dir.path(), "").await;
+    system.start_worker("plain", "tags: [script]").await;
+    let ran = stroem(&["validate", &path, "--server", &system.address]);
+    let text = out(&ran);
+    assert_eq!(ran.status.code(), Some(0), "a warning is no error: {text}");
+    assert!(text.contains("warning[no_matching_worker]: the step `train` of `t`"), "{text}");
+    assert!(text.contains("no active worker has its tag `gpu`") && text.contains("main.yaml:4:7"), "{text}");
+    let mut by_variable = Command::new(STROEM);
+    by_variable.args(["validate", &path, "--output", "json"]).env("STROEM_URL", &system.address);
+    let text = out(&by_variable.output().expect("it runs"));
+    assert!(text.contains("\"code\": \"no_matching_worker\""), "{text}");
+    system.start_worker("gpu", "tags: [script, gpu]").await;
+    let text = out(&stroem(&["validate", &path, "--server", &system.address]));
+    assert!(text.starts_with("1 file(s), 1 task(s): 0 error(s), 0 warning(s)"), "{text}");
+}
+
+#[test]
+fn system_validate_tells_what_files_have_although_the_server_is_gone() {
+    let nobody = "http://127.0.0.1:1";
+    let dir = folder(TAGGED);
+    let ran = stroem(&["validate", &dir.path().to_string_lossy(), "--server", nobody]);
+    assert_eq!(ran.status.code(), Some(4));
+    assert!(out(&ran).contains("0 error(s)"));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("cannot reach"));
+    let dir = folder("tasks:\n  t: {}\n");
+    let ran = stroem(&["validate", &dir.path().to_string_lossy(), "--server", nobody]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(out(&ran).contains("error[missing_key]"));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("cannot reach"));
+}
+
+#[test]
+fn system_a_code_is_explained_without_a_server() {
+    let text = out(&stroem(&["explain", "no_matching_worker"]));
+    assert!(
+        text.starts_with("no_matching_worker (warning): no active worker has the tags of a step\n"),
+        "{text}"
+    );
+    let ran = stroem(&["explain", "no_mathcing_worker"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("did you mean `no_matching_worker`?"));
+    let ran = stroem(&["explain", "0190f3c2-7b1e-7c3a-9d55-0242ac120002"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("name a step too"));
 }

@@ -59,7 +59,11 @@ impl Graph {
                     }
                     Some(other) => graph.depends_on[index as usize].push(*other),
                     None => {
-                        let help = did_you_mean(name, steps.iter().map(|step| step.name.as_str()));
+                        let help = if crate::template::is_template(name) {
+                            Some("step names are literal here, never templates".to_owned())
+                        } else {
+                            did_you_mean(name, steps.iter().map(|step| step.name.as_str()))
+                        };
                         report.error_with(
                             *span,
                             "unknown_step",

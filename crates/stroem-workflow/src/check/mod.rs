@@ -4,10 +4,12 @@
 mod connections;
 mod entry;
 mod graph;
+mod hooks;
 mod registry;
 mod secrets;
 mod task;
 mod templates;
+mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +17,12 @@ use std::sync::Arc;
 use stroem_core::TaskName;
 
 use self::{registry::Registry, task::Draft};
-use crate::{Diagnostic, Plan, PlanError, SecretTree, Severity, TaskEntry, lower::FileModel, report::Report};
+use crate::{
+    Diagnostic, Plan, PlanError, PlanStep, SecretTree, Severity, TaskEntry,
+    lower::{FileModel, step::StepModel, task::TaskModel},
+    report::{Report, Span},
+    routing::Route,
+};
 
 /// What a workspace holds, checked.
 pub(crate) struct Checked {
@@ -23,6 +30,7 @@ pub(crate) struct Checked {
     pub(crate) plans: BTreeMap<TaskName, Result<Arc<Plan>, PlanError>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) secrets: SecretTree,
+    pub(crate) routes: Vec<Route>,
 }
 
 /// Checks all files together. `unread` are files whose text could not be read to its end.
@@ -39,9 +47,11 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
             drafts.push((model, draft));
         }
     }
-    check_trigger_tasks(&mut report, files, &registry);
-    for (_, draft) in &drafts {
-        blame(&mut report, draft);
+    let by_triggers = triggers::check(&mut report, files, &registry);
+    let by_hooks = hooks::check(&mut report, files, &registry);
+    let by_tasks = drafts.iter().flat_map(|(_, draft)| &draft.uses);
+    for used in by_tasks.chain(&by_triggers).chain(&by_hooks) {
+        blame(&mut report, used);
     }
     let broken = |report: &Report<'_>, draft: &Draft| {
         draft.files.iter().any(|file| report.is_broken(*file)) || draft.plan.is_none()
@@ -56,6 +66,7 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
         .zip(&health)
         .map(|((model, draft), healthy)| entry::entry(&report, &registry, model, draft, *healthy))
         .collect();
+    let routes = drafts.iter().flat_map(|(model, draft)| routes(&report, model, draft)).collect();
     let diagnostics = report.into_diagnostics();
     let mut plans = BTreeMap::new();
     for (((model, draft), healthy), paths) in drafts.into_iter().zip(health).zip(paths) {
@@ -68,7 +79,19 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
         plans.insert(model.name.clone(), plan);
     }
     let tasks = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    Checked { tasks, plans, diagnostics, secrets }
+    Checked { tasks, plans, diagnostics, secrets, routes }
+}
+
+/// What workers each planned step needs.
+fn routes(report: &Report<'_>, model: &TaskModel, draft: &Draft) -> Vec<Route> {
+    let planned = draft.plan.iter().flat_map(|plan| &plan.steps).zip(&model.steps);
+    let route = |(step, written): (&PlanStep, &StepModel)| Route {
+        task: model.name.to_string(),
+        step: step.name.to_string(),
+        required_tags: step.required_tags.clone(),
+        place: report.at(written.span),
+    };
+    planned.map(route).collect()
 }
 
 fn errors_of(diagnostics: &[Diagnostic], paths: &[String]) -> Vec<Diagnostic> {
@@ -78,22 +101,22 @@ fn errors_of(diagnostics: &[Diagnostic], paths: &[String]) -> Vec<Diagnostic> {
     if errors.is_empty() { diagnostics.iter().filter(in_files).cloned().collect() } else { errors }
 }
 
-/// Says at a step that the file of its action has errors.
-fn blame(report: &mut Report<'_>, draft: &Draft) {
-    for (name, span, file) in &draft.uses {
-        if *file != span.file && report.is_broken(*file) {
-            let message = format!("the action `{name}` is out of service: {} has errors", report.path(*file));
-            report.warning(*span, "action_out_of_service", message, None);
-        }
-    }
+/// A reference to an action or a task.
+struct Use {
+    what: &'static str,
+    name: String,
+    /// The place of the reference.
+    span: Span,
+    /// The file of what it refers to.
+    file: u32,
 }
 
-fn check_trigger_tasks(report: &mut Report<'_>, files: &[FileModel], registry: &Registry<'_>) {
-    for trigger in files.iter().flat_map(|file| &file.triggers) {
-        for (task, span) in &trigger.tasks {
-            if !registry.tasks.contains_key(task.as_str()) {
-                registry.unknown(report, "task", task, *span, registry.tasks.keys().copied());
-            }
-        }
+/// Says at a reference that the file of what it refers to has errors.
+fn blame(report: &mut Report<'_>, used: &Use) {
+    if used.file != used.span.file && report.is_broken(used.file) {
+        let path = report.path(used.file);
+        let message = format!("the {} `{}` is out of service: {path} has errors", used.what, used.name);
+        let help = format!("mend the errors of {path}, which are listed with it");
+        report.warning(used.span, "action_out_of_service", message, Some(help));
     }
 }

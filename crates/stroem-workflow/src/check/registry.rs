@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     SecretTree,
-    lower::{FileModel, Named, TriggerModel, action::ActionModel, task::TaskModel},
+    lower::{FileModel, Named, TriggerModel, action::ActionModel, input::KnownTypes, task::TaskModel},
     report::{Report, Span, did_you_mean},
 };
 
@@ -51,8 +51,42 @@ impl<'m> Registry<'m> {
         self.unread.is_empty()
     }
 
+    /// The action of a name; reports it when there is none.
+    pub(super) fn action(&self, report: &mut Report<'_>, name: &str, span: Span) -> Option<&'m ActionModel> {
+        if let Some(action) = self.actions.get(name).copied() {
+            return Some(action);
+        }
+        let names = self.actions.keys().copied();
+        if let Some((library, action)) = name.split_once('.') {
+            let message = format!(
+                "`{name}` is the action `{action}` of the library or workspace `{library}`, which this version cannot import"
+            );
+            report.error_with(span, "library_unavailable", message, did_you_mean(name, names));
+        } else {
+            self.unknown(report, "action", name, span, names);
+        }
+        None
+    }
+
+    /// The task of a name; reports it when there is none.
+    pub(super) fn task(&self, report: &mut Report<'_>, name: &str, span: Span) -> Option<&'m TaskModel> {
+        let task = self.tasks.get(name).copied();
+        if task.is_none() {
+            self.unknown(report, "task", name, span, self.tasks.keys().copied());
+        }
+        task
+    }
+
+    /// The types of connections, for inputs that name one.
+    pub(super) fn known_types(&self, report: &Report<'_>) -> KnownTypes<'m> {
+        KnownTypes {
+            names: self.connection_types.keys().copied().collect(),
+            unread: self.unread.first().map(|file| report.path(*file).to_owned()),
+        }
+    }
+
     /// Reports a name that nothing has; a warning while a file that may define it cannot be read.
-    pub(super) fn unknown<'c>(
+    fn unknown<'c>(
         &self,
         report: &mut Report<'_>,
         what: &str,

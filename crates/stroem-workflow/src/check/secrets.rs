@@ -1,5 +1,7 @@
 //! The secrets of all files, rendered. Values never reach a message.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -13,26 +15,37 @@ use crate::{
 
 pub(super) fn check(report: &mut Report<'_>, files: &[FileModel]) -> SecretTree {
     let mut tree = SecretTree::default();
+    let mut places = Places::new();
     for node in files.iter().filter_map(|file| file.secrets.as_ref()) {
-        merge(report, node, tree.as_map_mut(), "");
+        merge(report, &mut places, node, tree.as_map_mut(), "");
     }
     tree
 }
 
-fn merge(report: &mut Report<'_>, node: &Node, into: &mut Map<String, Value>, prefix: &str) {
+/// Where each path was first defined.
+type Places = BTreeMap<String, Span>;
+
+fn merge(
+    report: &mut Report<'_>,
+    places: &mut Places,
+    node: &Node,
+    into: &mut Map<String, Value>,
+    prefix: &str,
+) {
     for entry in node.entries() {
         let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+        let first = *places.entry(path.clone()).or_insert(entry.span);
         match &entry.value.data {
             Data::Map(_) => {
                 let inner = into.entry(entry.key.clone()).or_insert_with(|| Value::Object(Map::new()));
                 match inner {
-                    Value::Object(inner) => merge(report, &entry.value, inner, &path),
-                    _ => twice(report, &path, entry.span),
+                    Value::Object(inner) => merge(report, places, &entry.value, inner, &path),
+                    _ => twice(report, &path, entry.span, first),
                 }
             }
             Data::Text(text, _) => {
                 if into.contains_key(&entry.key) {
-                    twice(report, &path, entry.span);
+                    twice(report, &path, entry.span, first);
                 } else if let Some(value) = value(report, &entry.value, text, entry.span) {
                     into.insert(entry.key.clone(), Value::String(value));
                 }
@@ -42,8 +55,9 @@ fn merge(report: &mut Report<'_>, node: &Node, into: &mut Map<String, Value>, pr
     }
 }
 
-fn twice(report: &mut Report<'_>, path: &str, span: Span) {
-    report.error(span, "duplicate_name", format!("the secret `{path}` is defined twice in this workspace"));
+fn twice(report: &mut Report<'_>, path: &str, span: Span, first: Span) {
+    let message = format!("the secret `{path}` is defined twice, first at {}", report.place(first));
+    report.error(span, "duplicate_name", message);
 }
 
 fn value(report: &mut Report<'_>, node: &Node, text: &str, span: Span) -> Option<String> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use stroem_core::{RunnerKind, Tag, TagSet};
 
 use super::{
+    Use,
     graph::Graph,
     registry::Registry,
     templates::{Allowed, Found, StepPath, StepTarget, check_defaults, check_site, roots},
@@ -29,8 +30,8 @@ pub(super) struct Draft {
     pub(super) plan: Option<Plan>,
     /// The files that must be in order for it to run.
     pub(super) files: BTreeSet<u32>,
-    /// Actions it refers to: name, place of the reference, file of the action.
-    pub(super) uses: Vec<(String, Span, u32)>,
+    /// Actions and child tasks that it refers to.
+    pub(super) uses: Vec<Use>,
     /// Why this version cannot run it.
     pub(super) unsupported: Vec<String>,
 }
@@ -42,7 +43,7 @@ pub(super) fn check(
     actions: &BTreeMap<&str, Found>,
     task: &TaskModel,
 ) -> Draft {
-    input::check(report, &task.fields, &registry.connection_types.keys().copied(), false);
+    input::check(report, &task.fields, &registry.known_types(report), false);
     let mut draft = Draft {
         plan: None,
         files: BTreeSet::from([task.span.file]),
@@ -162,28 +163,18 @@ impl<'f> StepCheck<'_, '_, 'f> {
         let Some((task, span)) = &body.task else { return };
         if task == self.task.name.as_str() {
             self.report.error(*span, "task_in_itself", format!("the task `{task}` would run itself"));
-        } else if !self.registry.tasks.contains_key(task.as_str()) {
-            self.registry.unknown(self.report, "task", task, *span, self.registry.tasks.keys().copied());
+        } else if let Some(found) = self.registry.task(self.report, task, *span) {
+            let file = found.span.file;
+            self.draft.uses.push(Use { what: "task", name: task.clone(), span: *span, file });
         }
     }
 
     fn resolve(&mut self, name: &str, span: Span) -> Option<&'f ActionModel> {
-        if let Some(action) = self.registry.actions.get(name).copied() {
-            self.draft.files.insert(action.span.file);
-            self.draft.uses.push((name.to_owned(), span, action.span.file));
-            return Some(action);
-        }
-        if let Some((library, action)) = name.split_once('.') {
-            let message = format!(
-                "`{name}` is the action `{action}` of the library or workspace `{library}`, which this version cannot import"
-            );
-            let help = did_you_mean(name, self.registry.actions.keys().copied())
-                .unwrap_or_else(|| "define the action in this workspace".to_owned());
-            self.report.error_with(span, "library_unavailable", message, Some(help));
-        } else {
-            self.registry.unknown(self.report, "action", name, span, self.registry.actions.keys().copied());
-        }
-        None
+        let action = self.registry.action(self.report, name, span)?;
+        let file = action.span.file;
+        self.draft.files.insert(file);
+        self.draft.uses.push(Use { what: "action", name: name.to_owned(), span, file });
+        Some(action)
     }
 
     /// What the body of a referenced action refers to, told at the step.
@@ -299,11 +290,9 @@ impl<'f> StepCheck<'_, '_, 'f> {
             return false;
         }
         if step == self.index {
-            self.report.error(
-                path.span,
-                "not_a_dependency",
-                format!("the step `{other}` cannot use its own result"),
-            );
+            let message = format!("the step `{other}` cannot use its own result");
+            let help = "use it in a step that depends on this one".to_owned();
+            self.report.error_with(path.span, "not_a_dependency", message, Some(help));
             return false;
         }
         if !self.graph.has_cycle() && !self.graph.is_before(step, self.index) {

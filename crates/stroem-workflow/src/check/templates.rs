@@ -88,9 +88,21 @@ pub(super) fn check_site(
         found.unsupported.push((site.at(report, 0, 1), words));
     }
     for path in &usage.paths {
-        let span = site.at(report, path.offset, path.root().chars().count());
+        let span = site.at(report, path.offset, written_length(&site.text, path));
         check_path(report, registry, path, span, allowed, found);
     }
+}
+
+/// How many characters of a path are underlined: what is looked up, as far as it is written with dots.
+fn written_length(text: &str, path: &Path) -> usize {
+    let parts = match path.root() {
+        "input" | "steps" => 2,
+        "secret" | "secrets" => path.parts.len(),
+        _ => 1,
+    };
+    let rest = text.get(path.offset..).unwrap_or_default();
+    let dotted = (1..=parts.min(path.parts.len())).rev().map(|count| path.parts[..count].join("."));
+    dotted.into_iter().find(|written| rest.starts_with(written)).map_or(1, |written| written.chars().count())
 }
 
 fn check_path(
@@ -165,17 +177,15 @@ pub(super) fn check_actions<'m>(
 fn check_action(report: &mut Report<'_>, registry: &Registry<'_>, action: &ActionModel) -> Found {
     let mut found = Found::default();
     let Some(body) = &action.body else { return found };
-    input::check(report, &body.fields, &registry.connection_types.keys().copied(), true);
+    input::check(report, &body.fields, &registry.known_types(report), true);
     let known = body.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>();
     let inputs = (!known.is_empty()).then_some(known);
     let allowed = Allowed { inputs, of: "this action", no_secrets: false };
     for site in &body.sites {
         check_site(report, registry, site, &allowed, &mut found);
     }
-    if let Some((task, span)) = &body.task
-        && !registry.tasks.contains_key(task.as_str())
-    {
-        registry.unknown(report, "task", task, *span, registry.tasks.keys().copied());
+    if let Some((task, span)) = &body.task {
+        registry.task(report, task, *span);
     }
     for (span, words) in body.unsupported.iter().chain(&found.unsupported) {
         crate::lower::not_yet_supported(report, *span, words);

@@ -57,7 +57,8 @@ pub(super) fn check_keys_together(report: &mut Report<'_>, node: &Node, at: Span
         }
         let lacks = |name: &str| node.entry(name).is_none() && !shape::is_misspelt(&ACTION, node, name);
         if lacks("script") && lacks("source") {
-            let help = "`script`: The program's text.".to_owned();
+            let help =
+                "add `script: |` with the program's text below it, or `source` with its path".to_owned();
             report.error_with(
                 at,
                 "missing_key",
@@ -88,9 +89,11 @@ pub(super) fn check_keys_together(report: &mut Report<'_>, node: &Node, at: Span
         report.error(second.span, "cmd_and_command", message);
     }
     if action_type.is_some_and(|name| matches!(name, "docker" | "pod"))
-        && node.get("image").and_then(Node::as_text).is_some_and(|image| image.trim().is_empty())
+        && let Some(image) = node.get("image")
+        && image.as_text().is_some_and(|image| image.trim().is_empty())
     {
-        report.error(at, "no_value", "`image` is empty");
+        let help = "write an image, such as `image: alpine`".to_owned();
+        report.error_with(image.span, "no_value", "`image` is empty", Some(help));
     }
 }
 

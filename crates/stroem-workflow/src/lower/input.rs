@@ -73,24 +73,40 @@ fn field(name: &str, span: Span, node: &Node) -> FieldModel {
     }
 }
 
+/// The connection types of the workspace.
+pub(crate) struct KnownTypes<'m> {
+    pub(crate) names: Vec<&'m str>,
+    /// A file that could not be read to its end, and that may define more.
+    pub(crate) unread: Option<String>,
+}
+
+impl KnownTypes<'_> {
+    fn check(&self, report: &mut Report<'_>, name: &str, span: Span) -> bool {
+        if self.names.contains(&name) {
+            return true;
+        }
+        let known =
+            InputType::SPELLINGS.iter().map(|(spelling, _)| *spelling).chain(self.names.iter().copied());
+        let help = crate::report::did_you_mean(name, known);
+        let message = format!("`{name}` is neither an input type nor a connection type");
+        match &self.unread {
+            None => report.error_with(span, "unknown_type", message, help),
+            Some(file) => {
+                let message = format!("{message}; {file} may define it, but cannot be read to its end");
+                let help = help.or_else(|| Some(format!("mend the errors of {file}")));
+                report.warning(span, "action_out_of_service", message, help);
+            }
+        }
+        false
+    }
+}
+
 /// Types, defaults and options that do not fit each other. `templates` tells whether defaults may hold templates.
-pub(crate) fn check<'c>(
-    report: &mut Report<'_>,
-    fields: &[FieldModel],
-    connection_types: &(impl Iterator<Item = &'c str> + Clone),
-    templates: bool,
-) {
+pub(crate) fn check(report: &mut Report<'_>, fields: &[FieldModel], types: &KnownTypes<'_>, templates: bool) {
     for field in fields {
         if let InputType::Connection(name) = &field.field.input_type
-            && !connection_types.clone().any(|known| known == name)
+            && !types.check(report, name, field.type_span)
         {
-            let known =
-                InputType::SPELLINGS.iter().map(|(spelling, _)| *spelling).chain(connection_types.clone());
-            let help = crate::report::did_you_mean(name, known).unwrap_or_else(|| {
-                "write `string`, `text`, `integer`, `number`, `boolean`, `date`, `datetime` or a connection type".to_owned()
-            });
-            let message = format!("`{name}` is neither an input type nor a connection type");
-            report.error_with(field.type_span, "unknown_type", message, Some(help));
             continue;
         }
         check_values(report, field, templates);

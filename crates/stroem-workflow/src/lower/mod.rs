@@ -2,6 +2,8 @@
 //! after every problem. What needs other files is the business of `check`.
 
 pub(crate) mod action;
+mod cron;
+pub(crate) mod hook;
 pub(crate) mod input;
 mod shape;
 pub(crate) mod sites;
@@ -13,6 +15,7 @@ use serde_json::Value;
 
 use self::{
     action::{ActionModel, lower_action},
+    hook::{HookModel, lower_hooks},
     step::is_hook_key,
     task::{TaskModel, lower_task},
 };
@@ -31,6 +34,8 @@ pub(crate) struct FileModel {
     pub(crate) connection_types: Vec<Named>,
     pub(crate) connections: Vec<Named>,
     pub(crate) triggers: Vec<TriggerModel>,
+    /// Those of the workspace; a task has its own.
+    pub(crate) hooks: Vec<HookModel>,
 }
 
 /// A definition that is kept as a tree.
@@ -46,6 +51,8 @@ pub(crate) struct TriggerModel {
     pub(crate) span: Span,
     /// Tasks that it names.
     pub(crate) tasks: Vec<(String, Span)>,
+    /// The written `name` of a webhook.
+    pub(crate) address: Option<(String, Span)>,
     /// As lists show it.
     pub(crate) json: Value,
 }
@@ -77,6 +84,7 @@ pub(crate) fn lower(report: &mut Report<'_>, file: u32, root: Option<&Node>) -> 
         connection_types: section("connection_types").iter().map(named).collect(),
         connections: section("connections").iter().map(named).collect(),
         triggers: section("triggers").iter().map(|entry| trigger(report, entry)).collect(),
+        hooks: lower_hooks(root),
     }
 }
 
@@ -97,6 +105,11 @@ fn trigger(report: &mut Report<'_>, entry: &Entry) -> TriggerModel {
         let node = node.get(key)?;
         Some((node.as_text()?.to_owned(), node.span))
     });
+    let webhook = text("type") == Some("webhook");
+    if webhook && text("mode") != Some("sync") {
+        let changes = "how long a caller waits, and without `mode: sync` it does not";
+        shape::no_effect(report, node, "timeout_secs", changes);
+    }
     let mut json = serde_json::Map::new();
     json.insert("name".to_owned(), entry.key.clone().into());
     json.insert("type".to_owned(), text("type").unwrap_or_default().into());
@@ -113,6 +126,10 @@ fn trigger(report: &mut Report<'_>, entry: &Entry) -> TriggerModel {
         name: entry.key.clone(),
         span: entry.span,
         tasks: tasks.collect(),
+        address: node
+            .get("name")
+            .filter(|_| webhook)
+            .and_then(|name| Some((name.as_text()?.to_owned(), name.span))),
         json: Value::Object(json),
     }
 }

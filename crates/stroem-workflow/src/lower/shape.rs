@@ -7,7 +7,7 @@ use super::value;
 use crate::{
     input::InputType,
     report::{Report, Span, did_you_mean, nearest},
-    table::{ACTION, Construct, HOOK, Key, Kind, Named, Rest, STEP},
+    table::{ACTION, CONSTRUCTS, Construct, HOOK, Key, Kind, Named, Rest, STEP},
     yaml::{Data, Entry, Node},
 };
 
@@ -20,6 +20,10 @@ pub(crate) fn check(report: &mut Report<'_>, construct: &Construct, node: &Node,
         return;
     }
     let construct_type = written_type(construct, node);
+    if construct.key("allow_custom").is_some() && node.entry("options").is_none() {
+        let changes = "whether values beside `options` are allowed, and there are no `options`";
+        no_effect(report, node, "allow_custom", changes);
+    }
     for entry in node.entries() {
         check_key(report, construct, construct_type, entry);
     }
@@ -36,7 +40,9 @@ pub(super) fn is_map(report: &mut Report<'_>, title: &str, node: &Node) -> bool 
     if matches!(node.data, Data::Map(_) | Data::Null) {
         return true;
     }
-    report.error(node.span, "wrong_type", format!("{title} is a map, not {}", node.describe()));
+    let help = "write it as a map: `{ key: value }`, or lines such as `key: value`".to_owned();
+    let message = format!("{title} is a map, not {}", node.describe());
+    report.error_with(node.span, "wrong_type", message, Some(help));
     false
 }
 
@@ -76,15 +82,78 @@ pub(super) fn unknown_key<'k>(
     entry: &Entry,
     names: impl Iterator<Item = &'k str> + Clone,
 ) {
-    let help = did_you_mean(&entry.key, names.clone()).unwrap_or_else(|| {
-        format!("the keys are {}", names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
-    });
+    let names: Vec<&str> = names.collect();
+    let help = did_you_mean(&entry.key, names.iter().copied())
+        .or_else(|| synonym(&entry.key, &names))
+        .or_else(|| elsewhere(&entry.key))
+        .unwrap_or_else(|| the_keys(&names));
     report.error_with(
         entry.span,
         "unknown_key",
         format!("`{}` is not a key of {title}", entry.key),
         Some(help),
     );
+}
+
+/// What other tools call a key, and what it is called here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("if", "when"),
+    ("condition", "when"),
+    ("needs", "depends_on"),
+    ("requires", "depends_on"),
+    ("after", "depends_on"),
+    ("uses", "action"),
+    ("with", "input"),
+    ("params", "input"),
+    ("parameters", "input"),
+    ("inputs", "input"),
+    ("run", "script"),
+    ("code", "script"),
+    ("entry_point", "entrypoint"),
+    ("steps", "flow"),
+    ("jobs", "flow"),
+    ("environment", "env"),
+    ("cwd", "workdir"),
+    ("working_directory", "workdir"),
+    ("working-directory", "workdir"),
+    ("retries", "retry"),
+    ("attempts", "max_attempts"),
+    ("matrix", "for_each"),
+    ("loop", "for_each"),
+    ("with_items", "for_each"),
+    ("schedule", "cron"),
+    ("on_failure", "on_error"),
+    ("on_cancelled", "on_cancel"),
+    ("labels", "tags"),
+    ("requirements", "dependencies"),
+    ("packages", "dependencies"),
+];
+
+fn synonym(written: &str, names: &[&str]) -> Option<String> {
+    let (_, here) = SYNONYMS.iter().find(|(other, here)| *other == written && names.contains(here))?;
+    Some(format!("it is called `{here}` here"))
+}
+
+/// Where in a file a key could stand.
+fn elsewhere(written: &str) -> Option<String> {
+    let places: Vec<&str> = CONSTRUCTS
+        .iter()
+        .map(|(_, construct)| construct)
+        .filter(|construct| construct.key(written).is_some())
+        .map(|construct| construct.title)
+        .collect();
+    (!places.is_empty())
+        .then(|| format!("it is a key of {}: move it there or remove it", places.join(" and of ")))
+}
+
+fn the_keys(names: &[&str]) -> String {
+    let mut list: Vec<String> = Vec::new();
+    for name in names.iter().map(|name| format!("`{name}`")) {
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+    format!("the keys are {}", list.join(", "))
 }
 
 pub(super) fn check_required(
@@ -104,11 +173,29 @@ pub(super) fn check_required(
             let of_type = construct_type.filter(|_| !key.on.is_empty());
             let of_type = of_type.map(|name| format!(" of type `{name}`")).unwrap_or_default();
             let message = format!("{}{of_type} needs the key `{}`", construct.title, key.name);
-            let guess = if key.name == "type" { super::step::guess_type(node) } else { None };
-            let help = guess.unwrap_or_else(|| format!("`{}`: {}", key.name, key.doc));
+            let guess = if key.name == "type" { guess_type(construct, node) } else { None };
+            let help = guess.unwrap_or_else(|| {
+                let mut meaning = key.doc.trim_end_matches('.').to_owned();
+                if let Some(first) = meaning.get_mut(..1) {
+                    first.make_ascii_lowercase();
+                }
+                format!("add `{}`: {meaning}", key.name)
+            });
             report.error_with(at, "missing_key", message, Some(help));
         }
     }
+}
+
+/// The `type` that the other keys of a construct point to.
+pub(super) fn guess_type(construct: &Construct, node: &Node) -> Option<String> {
+    let Kind::Choice(types) = construct.key("type")?.kind else { return None };
+    let fits = |name: &&&str| {
+        node.entries().iter().filter_map(|entry| construct.key(&entry.key)).any(|key| {
+            // A key of one type, or of two of which the first is the common one.
+            key.on == [**name] || (key.on.len() == 2 && key.on[0] == **name)
+        })
+    };
+    types.iter().find(fits).map(|name| format!("add `type: {name}`"))
 }
 
 /// Whether an unknown key of the map is likely this one, so that it is not missing but misspelt.
@@ -122,6 +209,13 @@ pub(super) fn is_misspelt(construct: &Construct, node: &Node, name: &str) -> boo
 pub(super) fn either(words: &[&str]) -> String {
     let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(" or ")
+}
+
+/// Warns of a key that changes something which is not there.
+pub(super) fn no_effect(report: &mut Report<'_>, node: &Node, key: &str, changes: &str) {
+    if let Some(entry) = node.entry(key).filter(|entry| entry.value.as_bool() != Some(false)) {
+        report.warning(entry.span, "no_effect", format!("`{key}` has no effect: it says {changes}"), None);
+    }
 }
 
 /// Checks a name that a user chose.

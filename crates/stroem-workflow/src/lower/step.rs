@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     report::{Report, Span},
-    table::{ACTION, ACTION_TYPES, Construct, HOOK, Kind, Named, STEP},
+    table::{ACTION, Construct, HOOK, Kind, Named, STEP},
     yaml::{Data, Entry, Node},
 };
 
@@ -80,7 +80,9 @@ fn check_list(report: &mut Report<'_>, items: &[Node]) {
         check_step(report, &STEP, item, item.span);
         let Some(entry) = item.entry("name") else {
             if matches!(item.data, Data::Map(_)) {
-                report.error(item.span, "missing_key", "a step in a list needs the key `name`");
+                let help = "add `name: NAME`; other steps refer to it by that".to_owned();
+                let message = "a step in a list needs the key `name`";
+                report.error_with(item.span, "missing_key", message, Some(help));
             }
             continue;
         };
@@ -116,9 +118,15 @@ fn check_step(report: &mut Report<'_>, construct: &Construct, node: &Node, at: S
         }
         (None, None) => {
             let message = format!("{} needs `action`, or `type` for an inline one", construct.title);
-            report.error_with(at, "missing_key", message, guess_type(node));
+            let help = shape::guess_type(&ACTION, node)
+                .unwrap_or_else(|| "add `action: NAME`, or `type: script` and `script`".to_owned());
+            report.error_with(at, "missing_key", message, Some(help));
         }
         _ => {}
+    }
+    if node.entry("for_each").is_none() && construct.key("sequential").is_some() {
+        let changes = "how the items of a loop run, and the step has no `for_each`";
+        shape::no_effect(report, node, "sequential", changes);
     }
     let action_type = inline_type.and_then(|_| shape::written_type(&ACTION, node));
     for entry in node.entries() {
@@ -145,18 +153,6 @@ fn check_step(report: &mut Report<'_>, construct: &Construct, node: &Node, at: S
     if reference.is_none() {
         super::action::check_keys_together(report, node, at, action_type);
     }
-}
-
-/// The `type` that the other keys of an inline step or an action point to.
-pub(super) fn guess_type(node: &Node) -> Option<String> {
-    let fits = |name: &&&str| {
-        node.entries().iter().any(|entry| {
-            ACTION
-                .key(&entry.key)
-                .is_some_and(|key| key.on == [**name] || (key.on.len() == 2 && key.on[0] == **name))
-        })
-    };
-    ACTION_TYPES.iter().find(fits).map(|name| format!("add `type: {name}`"))
 }
 
 /// The steps of a flow, as far as they are well-formed.

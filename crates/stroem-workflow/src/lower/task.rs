@@ -3,6 +3,7 @@
 use stroem_core::{HumanDuration, TaskName};
 
 use super::{
+    hook::{HookModel, lower_hooks},
     input::{FieldModel, lower_schema},
     step::{StepModel, duration, lower_flow},
 };
@@ -20,6 +21,7 @@ pub(crate) struct TaskModel {
     pub(crate) folder: Option<String>,
     pub(crate) fields: Vec<FieldModel>,
     pub(crate) steps: Vec<StepModel>,
+    pub(crate) hooks: Vec<HookModel>,
     pub(crate) timeout: Option<HumanDuration>,
     /// What this version reads but cannot run: place and words.
     pub(crate) unsupported: Vec<(Span, String)>,
@@ -44,6 +46,7 @@ pub(super) fn lower_task(report: &mut Report<'_>, entry: &Entry) -> Option<TaskM
         folder,
         fields: lower_schema(node.get("input")),
         steps: lower_flow(node.get("flow")),
+        hooks: lower_hooks(node),
         timeout: duration(node.get("timeout")),
         unsupported,
     })

@@ -1,6 +1,8 @@
 //! Checks one value against its kind in the tables.
 
-use stroem_core::{ByteSize, Cause, CpuQuantity, HumanDuration, Tag};
+use std::fmt::Display;
+
+use stroem_core::{ByteSize, Cause, CpuQuantity, HumanDuration, Tag, limits};
 
 use super::shape::{check, either, name};
 use crate::{
@@ -40,10 +42,19 @@ pub(super) fn check_value(report: &mut Report<'_>, kind: &Kind, entry: &Entry) {
         Kind::Any => {}
         Kind::AnyList => list(report, entry, |_, _| {}),
         Kind::Flow => super::step::check_flow(report, entry),
-        Kind::Loop => match &node.data {
-            Data::Text(..) | Data::List(_) => {}
-            _ => wrong_type(report, entry, "a template or a list"),
-        },
+        Kind::Loop => items(report, entry),
+        Kind::Cron => {
+            if let Some(Err(message)) = text(report, entry).map(super::cron::check) {
+                report.error(node.span, "bad_cron", message);
+            }
+        }
+        Kind::Address => {
+            if let Some(name) = text(report, entry).filter(|name| !is_address(name)) {
+                let message = format!("`{name}` cannot be a part of an address");
+                let help = "write letters, digits, `-`, `_` and `.` only".to_owned();
+                report.error_with(node.span, "bad_name", message, Some(help));
+            }
+        }
         Kind::MapOf(named, construct) => map(report, entry, |report, inner| {
             name(report, *named, inner);
             check(report, construct, &inner.value, inner.span);
@@ -90,6 +101,8 @@ fn may_be_empty(kind: &Kind) -> bool {
         | Kind::ActionName
         | Kind::TaskName
         | Kind::Flow
+        | Kind::Cron
+        | Kind::Address
         | Kind::Loop => false,
     }
 }
@@ -104,8 +117,32 @@ fn cause(report: &mut Report<'_>, item: &Node, text: &str) {
     let names = Cause::ALL.iter().map(|cause| cause.as_str());
     if !names.clone().any(|name| name == text) {
         let message = format!("`{text}` is not a cause");
-        report.error_with(item.span, "unknown_cause", message, did_you_mean(text, names));
+        let list = || format!("the causes are {}", names.clone().collect::<Vec<_>>().join(", "));
+        let help = did_you_mean(text, names.clone()).unwrap_or_else(list);
+        report.error_with(item.span, "unknown_cause", message, Some(help));
     }
+}
+
+fn items(report: &mut Report<'_>, entry: &Entry) {
+    match &entry.value.data {
+        Data::Text(..) => {}
+        Data::List(items) if items.len() <= limits::LOOP_ITEMS => {}
+        Data::List(items) => {
+            let message =
+                format!("a loop can have {} items at most, this one has {}", limits::LOOP_ITEMS, items.len());
+            report.error(entry.span, "too_many_items", message);
+        }
+        _ => wrong_type(report, entry, "a template or a list"),
+    }
+}
+
+/// Whether a text can be the last part of an address as it stands.
+fn is_address(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty()
+        && text.len() <= limits::NAME_LENGTH
+        && text.chars().all(plain)
+        && !text.trim_matches('.').is_empty()
 }
 
 fn scalar_entry(report: &mut Report<'_>, entry: &Entry) {
@@ -130,21 +167,46 @@ fn properties(report: &mut Report<'_>, entry: &Entry, construct: &Construct) {
 }
 
 fn wrong_type(report: &mut Report<'_>, entry: &Entry, expected: &str) {
-    let message = format!("`{}` takes {expected}, not {}", entry.key, entry.value.describe());
-    let help = match (&entry.value.data, expected) {
-        _ if entry.key == "secret" => None,
-        (Data::Text(text, _), "a list") => Some(format!("write `{}: [{text}]`", entry.key)),
-        (Data::Number(_, written) | Data::Bool(_, written), "a text") => {
-            Some(format!("put it in quotes: `{}: \"{written}\"`", entry.key))
-        }
-        (Data::Text(text, _), "true or false") => match text.to_lowercase().as_str() {
-            "yes" | "on" | "y" => Some(format!("write `{}: true`", entry.key)),
-            "no" | "off" | "n" => Some(format!("write `{}: false`", entry.key)),
-            _ => None,
-        },
-        _ => None,
+    let found = match &entry.value.data {
+        Data::Number(number, _) if expected == "a whole number" && number.is_f64() => "a fraction",
+        _ => entry.value.describe(),
     };
-    report.error_with(entry.value.span, "wrong_type", message, help);
+    let message = format!("`{}` takes {expected}, not {found}", entry.key);
+    report.error_with(entry.value.span, "wrong_type", message, Some(instead(entry, expected)));
+}
+
+/// What to write instead of a value of the wrong type. What may be a secret is not repeated.
+fn instead(entry: &Entry, expected: &str) -> String {
+    let key = &entry.key;
+    let shown = (key != "secret").then_some(&entry.value.data);
+    match (shown, expected) {
+        (Some(Data::Text(text, _)), "a list") if !text.contains('\n') => format!("write `{key}: [{text}]`"),
+        (_, "a list") => format!("write `{key}: [a, b]`, or below it lines that begin with `- `"),
+        (Some(Data::Number(_, written) | Data::Bool(_, written)), "a text") => {
+            format!("put it in quotes: `{key}: \"{written}\"`")
+        }
+        (_, "a text") => format!("write one text: `{key}: ...`, or `{key}: |` and lines below it"),
+        (Some(Data::Text(text, _)), "true or false") => match text.to_lowercase().as_str() {
+            "yes" | "on" | "y" | "true" => format!("write `{key}: true`"),
+            "no" | "off" | "n" | "false" => format!("write `{key}: false`"),
+            _ => format!("write `{key}: true` or `{key}: false`"),
+        },
+        (_, "true or false") => format!("write `{key}: true` or `{key}: false`"),
+        (Some(Data::Text(text, _)), "a number" | "a whole number") if text.parse::<f64>().is_ok() => {
+            format!("write `{key}: {text}`, without quotes")
+        }
+        (_, "a number") => format!("write for example `{key}: 0.5`"),
+        (_, "a whole number") => format!("write for example `{key}: 3`"),
+        (_, "a duration") => format!("write for example `{key}: 30s`, `5m` or `1h30m`"),
+        (_, "an amount") => {
+            format!("write for example `{key}: {}`", if key == "cpu" { "500m" } else { "512Mi" })
+        }
+        (_, "a template or a list") => {
+            format!("write `{key}: [a, b]`, or a template such as `{key}: \"{{{{ input.items }}}}\"`")
+        }
+        (_, "a text or a map") => format!("write a text in quotes below `{key}`, or a map of texts"),
+        _ => format!("write `{key}: {{ name: value }}`, or below it lines such as `name: value`"),
+    }
 }
 
 fn text<'n>(report: &mut Report<'_>, entry: &'n Entry) -> Option<&'n str> {
@@ -158,7 +220,8 @@ fn text<'n>(report: &mut Report<'_>, entry: &'n Entry) -> Option<&'n str> {
 fn scalar(report: &mut Report<'_>, key: &str, node: &Node) {
     if node.as_scalar().is_none() {
         let message = format!("`{key}` takes a text, not {}", node.describe());
-        report.error(node.span, "wrong_type", message);
+        let help = "write one text, or a number, or true or false".to_owned();
+        report.error_with(node.span, "wrong_type", message, Some(help));
     }
 }
 
@@ -172,8 +235,7 @@ fn integer(report: &mut Report<'_>, entry: &Entry, min: i64, max: i64) {
     match &entry.value.data {
         Data::Number(number, _) if number.as_i64().is_some() => {
             if !number.as_i64().is_some_and(|n| (min..=max).contains(&n)) {
-                let message = format!("`{}` is between {min} and {max}", entry.key);
-                report.error(entry.value.span, "out_of_range", message);
+                out_of_range(report, entry, min, max);
             }
         }
         _ => wrong_type(report, entry, "a whole number"),
@@ -184,12 +246,22 @@ fn number(report: &mut Report<'_>, entry: &Entry, min: f64, max: f64) {
     match &entry.value.data {
         Data::Number(number, _) => {
             if !number.as_f64().is_some_and(|n| (min..=max).contains(&n)) {
-                let message = format!("`{}` is between {min} and {max}", entry.key);
-                report.error(entry.value.span, "out_of_range", message);
+                out_of_range(report, entry, min, max);
             }
         }
         _ => wrong_type(report, entry, "a number"),
     }
+}
+
+fn out_of_range(report: &mut Report<'_>, entry: &Entry, min: impl Display, max: impl Display) {
+    let given = entry.value.as_scalar().unwrap_or_default();
+    let message = format!("`{}` cannot be {given}", entry.key);
+    report.error_with(
+        entry.value.span,
+        "out_of_range",
+        message,
+        Some(format!("write a number from {min} to {max}")),
+    );
 }
 
 fn duration(report: &mut Report<'_>, entry: &Entry, max: HumanDuration) {
@@ -216,7 +288,7 @@ fn choice(report: &mut Report<'_>, entry: &Entry, words: &[&str]) {
     report.error_with(entry.value.span, "unknown_value", message, Some(help));
 }
 
-fn parsed<T, E: std::fmt::Display>(
+fn parsed<T, E: Display>(
     report: &mut Report<'_>,
     entry: &Entry,
     code: &'static str,
@@ -244,7 +316,8 @@ fn texts(report: &mut Report<'_>, entry: &Entry, mut each: impl FnMut(&mut Repor
         Some(text) => each(report, item, text),
         None => {
             let message = format!("`{}` takes a list of texts; this item is {}", entry.key, item.describe());
-            report.error(item.span, "wrong_type", message);
+            let help = "write one text for each item, in quotes if it has signs of YAML".to_owned();
+            report.error_with(item.span, "wrong_type", message, Some(help));
         }
     });
 }

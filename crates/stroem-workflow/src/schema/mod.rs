@@ -9,28 +9,8 @@ pub use reference::reference_markdown;
 
 use crate::{
     input::InputType,
-    table::{
-        ACTION, ACTION_TYPES, CONNECTION, CONNECTION_TYPE, Construct, FILE, HOOK, INPUT_FIELD, Key, Kind,
-        MCP_SERVER, OUTPUT_FIELD, RETRY, Rest, STEP, TASK, TRIGGER,
-    },
+    table::{ACTION, ACTION_TYPES, CONSTRUCTS, Construct, FILE, Key, Kind, MCP_SERVER, Rest, STEP},
 };
-
-/// Every construct with its name in `$defs`, in the order of the reference.
-const CONSTRUCTS: [(&str, &Construct); 13] = [
-    ("file", &FILE),
-    ("task", &TASK),
-    ("step", &STEP),
-    ("action", &ACTION),
-    ("resources", &crate::table::RESOURCES),
-    ("retry", &RETRY),
-    ("input_field", &INPUT_FIELD),
-    ("output_field", &OUTPUT_FIELD),
-    ("hook", &HOOK),
-    ("trigger", &TRIGGER),
-    ("connection_type", &CONNECTION_TYPE),
-    ("connection_property", &crate::table::PROPERTY),
-    ("connection", &CONNECTION),
-];
 
 /// The schema of one file under `.workflows/`, draft 2020-12.
 pub fn workflow_file() -> Value {
@@ -182,7 +162,11 @@ fn kind(kind: &Kind) -> Value {
                 { "type": "array", "items": named, "minItems": 1, "maxItems": limits::STEPS_PER_TASK },
             ] })
         }
-        Kind::Loop => json!({ "type": ["string", "array"] }),
+        Kind::Loop => json!({ "type": ["string", "array"], "maxItems": limits::LOOP_ITEMS }),
+        Kind::Cron => json!({ "type": "string", "pattern": "^ *[^ ]+( +[^ ]+){4,5} *$" }),
+        Kind::Address => {
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$", "maxLength": limits::NAME_LENGTH })
+        }
         Kind::MapOf(_, construct) => map_of(&definition(construct)),
         Kind::PropertiesOf(construct) => json!({ "anyOf": [
             map_of(&definition(construct)),
@@ -210,84 +194,4 @@ fn action_types() -> &'static [&'static str] {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    use super::*;
-    use crate::{SourceFile, report::Report, yaml};
-
-    fn cases(kind: &str) -> Vec<(String, Value)> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(kind);
-        let mut found = Vec::new();
-        for entry in fs::read_dir(directory).expect("the cases") {
-            let path = entry.expect("an entry").path();
-            if path.extension().is_none_or(|ending| ending != "yaml") {
-                continue;
-            }
-            let text = fs::read_to_string(&path).expect("readable");
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            for part in text.split("# file: ").filter(|part| !part.trim().is_empty()) {
-                let text = if text.starts_with("# file: ") {
-                    part.split_once('\n').expect("a path").1
-                } else {
-                    part
-                };
-                let file = SourceFile { path: "case.yaml".to_owned(), text: text.to_owned() };
-                let files = [&file];
-                let parsed = yaml::parse(0, &file.text, &mut Report::new(&files));
-                if let Some(root) = parsed.root.filter(|_| parsed.whole) {
-                    found.push((name.clone(), root.to_json()));
-                }
-            }
-        }
-        found
-    }
-
-    fn validator() -> jsonschema::Validator {
-        jsonschema::draft202012::new(&workflow_file()).expect("a schema of draft 2020-12")
-    }
-
-    #[test]
-    fn the_schema_accepts_every_file_that_loads() {
-        let validator = validator();
-        for (name, file) in cases("ok") {
-            let errors: Vec<String> = validator
-                .iter_errors(&file)
-                .map(|error| format!("{}: {error}", error.instance_path()))
-                .collect();
-            assert!(errors.is_empty(), "{name}: {errors:#?}");
-        }
-    }
-
-    #[test]
-    fn the_schema_refuses_wrong_keys_and_types() {
-        let validator = validator();
-        for name in [
-            "unknown_top_level_key",
-            "unknown_step_key",
-            "unknown_task_key",
-            "string_where_a_list_was_meant",
-            "wrong_types",
-            "key_on_the_wrong_type",
-            "missing_keys",
-            "action_and_type",
-            "choices",
-        ] {
-            let refused = cases("error")
-                .iter()
-                .filter(|(case, _)| case == name)
-                .all(|(_, file)| !validator.is_valid(file));
-            assert!(refused, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_reference_names_every_key() {
-        let reference = reference_markdown();
-        for (_, construct) in CONSTRUCTS {
-            for key in construct.keys {
-                assert!(reference.contains(&format!("| `{}`", key.name)), "{}", key.name);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
 //! The reference of the language as Markdown.
 
-use stroem_core::HumanDuration;
+use stroem_core::{Cause, HumanDuration};
 
-use super::{CONSTRUCTS, action_types, takes_action_keys};
-use crate::table::{Construct, Key, Kind};
+use super::{action_types, takes_action_keys};
+use crate::table::{CONSTRUCTS, Construct, Key, Kind};
 
 /// The reference of all constructs, generated from the tables: key, type, default, where valid, meaning.
 pub fn reference_markdown() -> String {
@@ -64,7 +64,10 @@ fn describe(kind: &Kind) -> String {
         Kind::Texts => "list of texts".to_owned(),
         Kind::Templates => "list of texts, templated".to_owned(),
         Kind::StepNames => "list of step names".to_owned(),
-        Kind::Causes => "list of causes".to_owned(),
+        Kind::Causes => {
+            let causes: Vec<String> = Cause::ALL.iter().map(|cause| format!("`{cause}`")).collect();
+            format!("list of causes: {}", causes.join(", "))
+        }
         Kind::ScalarMap => "map of texts, templated".to_owned(),
         Kind::Values => "map of values, templated".to_owned(),
         Kind::Any => "any value".to_owned(),
@@ -75,6 +78,8 @@ fn describe(kind: &Kind) -> String {
         Kind::TaskName => "name of a task".to_owned(),
         Kind::Flow => "map of names to steps, or list of steps with `name`".to_owned(),
         Kind::Loop => "template or list".to_owned(),
+        Kind::Cron => "5 or 6 fields of `cron`".to_owned(),
+        Kind::Address => "letters, digits, `-`, `_`, `.`".to_owned(),
         Kind::MapOf(_, construct) | Kind::PropertiesOf(construct) => {
             format!("map of names to {}", noun(construct))
         }

@@ -14,7 +14,7 @@ const APPROVAL: &[&str] = &["approval"];
 const AGENT: &[&str] = &["agent"];
 
 pub(crate) static RESOURCES: Construct = Construct {
-    title: "the resources",
+    title: "a resource limit",
     doc: "What a step may use.",
     keys: &[
         Key::new("cpu", Kind::Cpu, "Processor time, such as `500m` or `2`."),

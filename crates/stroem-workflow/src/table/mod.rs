@@ -17,6 +17,23 @@ pub(crate) use step::{HOOK, STEP};
 pub(crate) use task::{INPUT_FIELD, OUTPUT_FIELD, RETRY, TASK};
 pub(crate) use trigger::TRIGGER;
 
+/// Every construct with its name in `$defs`, in the order of the reference.
+pub(crate) const CONSTRUCTS: [(&str, &Construct); 13] = [
+    ("file", &FILE),
+    ("task", &TASK),
+    ("step", &STEP),
+    ("action", &ACTION),
+    ("resources", &RESOURCES),
+    ("retry", &RETRY),
+    ("input_field", &INPUT_FIELD),
+    ("output_field", &OUTPUT_FIELD),
+    ("hook", &HOOK),
+    ("trigger", &TRIGGER),
+    ("connection_type", &CONNECTION_TYPE),
+    ("connection_property", &PROPERTY),
+    ("connection", &CONNECTION),
+];
+
 /// A kind of map with known keys.
 pub(crate) struct Construct {
     /// With its article, for messages: `a step`.
@@ -101,6 +118,10 @@ pub(crate) enum Kind {
     Flow,
     /// A template, or a list of values.
     Loop,
+    /// When a schedule starts its task.
+    Cron,
+    /// A part of an address.
+    Address,
     /// A map of names to one construct.
     MapOf(Named, &'static Construct),
     /// Like `MapOf`, and the map may stand below `properties:`.

@@ -20,7 +20,7 @@ pub(crate) static TRIGGER: Construct = Construct {
             .required(),
         Key::new("input", Kind::Values, "The job's input."),
         Key::new("enabled", Kind::Boolean, "Whether it works.").default("true"),
-        Key::new("cron", Kind::Text, "When: 5 or 6 fields; `L`, `#` and `W` are understood.")
+        Key::new("cron", Kind::Cron, "When: 5 or 6 fields; `L`, `#` and `W` are understood.")
             .on(SCHEDULER)
             .required(),
         Key::new("timezone", Kind::Text, "The time zone of `cron`.").default("UTC").on(SCHEDULER),
@@ -33,7 +33,7 @@ pub(crate) static TRIGGER: Construct = Construct {
         .on(SCHEDULER),
         Key::new("catch_up", Kind::Any, "Whether times missed while the server was down are made up for.")
             .on(SCHEDULER),
-        Key::new("name", Kind::Text, "The last part of the address `/hooks/{name}`.").on(WEBHOOK),
+        Key::new("name", Kind::Address, "The last part of the address `/hooks/{name}`.").on(WEBHOOK),
         Key::new("secret", Kind::Template, "What the caller must show.").on(WEBHOOK),
         Key::new("mode", Kind::Choice(&["async", "sync"]), "Whether the caller waits for the output.")
             .default("async")

@@ -158,8 +158,8 @@ impl Builder<'_, '_> {
     }
 
     fn complex_key(&mut self, span: Span) -> Result<(), Stop> {
-        let line = self.report.line(span);
-        if line.contains("{{") {
+        let line = self.report.quotable(span).unwrap_or_default();
+        if self.report.line(span).contains("{{") {
             let message = "a value that starts with `{{` must be quoted, or YAML reads it as a map";
             let help = quoted_template(line);
             self.report.error_with(span, "template_not_quoted", message, help);
@@ -295,11 +295,19 @@ impl Builder<'_, '_> {
             column: narrow(marker.col() + 1),
             length: 1,
         };
-        let line = self.report.line(span);
+        let line = self.report.quotable(span).unwrap_or_default();
         let help = if line.contains("{{") || line.contains("{%") {
             quoted_template(line)
         } else if line.trim_start_matches(' ').starts_with('\t') {
             Some("indent with spaces; YAML does not allow tabs there".to_owned())
+        } else if let Some((key, value)) =
+            colon_in_value(line).filter(|_| error.info().contains("mapping values"))
+        {
+            let quote = if value.contains('"') { '\'' } else { '"' };
+            Some(format!("a text with `: ` in it needs quotes: `{key}: {quote}{value}{quote}`"))
+        } else if let Some(open) = self.open.last().filter(|_| error.info().contains("flow ")) {
+            let close = if matches!(open.node.data, Data::List(_)) { ']' } else { '}' };
+            Some(format!("close with `{close}` what begins at {}", self.report.place(open.node.span)))
         } else {
             None
         };
@@ -316,6 +324,14 @@ impl Builder<'_, '_> {
             length: narrow(length.max(1)),
         }
     }
+}
+
+/// A line's key and value when the value has `: ` in it. Values of secrets are not repeated.
+fn colon_in_value(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.trim().split_once(": ")?;
+    let secret = ["secret", "password", "token"].iter().any(|word| key.to_lowercase().contains(word));
+    (value.contains(": ") && !secret && !value.starts_with(['"', '\'', '{', '[', '|', '>']))
+        .then_some((key, value))
 }
 
 fn narrow(number: usize) -> u32 {

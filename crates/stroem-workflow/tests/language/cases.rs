@@ -11,7 +11,7 @@ fn each(kind: &str, mut check: impl FnMut(&str, &str)) {
         fs::read_dir(cases(kind)).expect("the cases").map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     paths.sort();
-    assert!(paths.len() >= 20, "only {} cases in {kind}", paths.len());
+    assert!(paths.len() >= 60, "only {} cases in {kind}", paths.len());
     for path in paths {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         check(&name, &fs::read_to_string(&path).expect("readable"));
@@ -48,6 +48,9 @@ fn every_problem_is_shown_with_its_place_and_remedy() {
     each("error", |name, text| {
         let workspace = workspace(text);
         assert!(workspace.diagnostics.iter().any(|d| d.severity == Severity::Error), "{name} has no error");
+        for problem in &workspace.diagnostics {
+            assert!(problem.suggestion.is_some(), "{name}: without a remedy: {problem:?}");
+        }
         let mut shown: Vec<String> =
             workspace.diagnostics.iter().map(|diagnostic| diagnostic::render(diagnostic, false)).collect();
         for task in workspace.tasks.values() {
