@@ -108,7 +108,9 @@ pub fn drive(target: &dyn Target, limits: &Limits) -> Summary {
             Ok(_) => {}
             Err(what) => add(&mut summary, &mut known, what, &input),
         }
-        if took > limits.time_per_input {
+        // On a busy machine anything may wait; what is slow each time is slow by itself.
+        let slow_again = || (0..2).all(|_| show(target, limits, &watch, &input).1 > limits.time_per_input);
+        if took > limits.time_per_input && slow_again() {
             add(&mut summary, &mut known, "too slow".to_owned(), &input);
         }
         batch.push(input);

@@ -9,6 +9,8 @@ use crate::render::MASK;
 pub(crate) struct Concealed {
     /// Lines whose value is a secret, from 0.
     ranges: Vec<Range<usize>>,
+    /// Those of them that are of connections, whose `type` is no secret.
+    connections: Vec<Range<usize>>,
     /// Those of them that are the text of a block (`|`), in which nothing is a key.
     blocks: Vec<Range<usize>>,
 }
@@ -21,12 +23,21 @@ impl Concealed {
     pub(crate) fn new(path: &str, lines: &[&str]) -> Self {
         let ranges = ranges(path, lines);
         let blocks = ranges.iter().flat_map(|range| blocks(lines, range.clone())).collect();
-        Self { ranges, blocks }
+        let of_connections = |range: &&Range<usize>| {
+            let first = lines.get(range.start).copied().unwrap_or_default();
+            key_text(first.split(':').next().unwrap_or_default()) == "connections"
+        };
+        let connections = ranges.iter().filter(of_connections).cloned().collect();
+        Self { ranges, connections, blocks }
     }
 
     /// Whether a line, from 0, holds a secret.
     pub(crate) fn holds(&self, index: usize) -> bool {
         self.ranges.iter().any(|range| range.contains(&index))
+    }
+
+    fn is_connection(&self, index: usize) -> bool {
+        self.connections.iter().any(|range| range.contains(&index))
     }
 
     /// A line, from 0, without what is or may be a secret.
@@ -39,7 +50,11 @@ impl Concealed {
             Some((key, value)) if SECTIONS.contains(&key_text(key)) && value.trim().is_empty() => {
                 line.to_owned()
             }
-            Some((key, _)) if key_text(key) == "type" && !line.contains(['{', ',']) => line.to_owned(),
+            Some((key, _))
+                if key_text(key) == "type" && self.is_connection(index) && !line.contains(['{', ',']) =>
+            {
+                line.to_owned()
+            }
             // A longer text before the colon is likely a part of a secret.
             Some((key, _)) if is_key(key) => format!("{key}: {MASK}"),
             _ => MASK.to_owned(),
@@ -57,7 +72,7 @@ fn ranges(path: &str, lines: &[&str]) -> Vec<Range<usize>> {
     let named = |line: &&str| SECTIONS.iter().any(|section| line.contains(section));
     if first.trim_start().starts_with(['{', '[', '?', '&', '!', '*']) {
         // Not lines of `key: value`: where a section ends cannot be told.
-        return if lines.iter().any(|line| named(line)) { all() } else { Vec::new() };
+        return if lines.iter().any(named) { all() } else { Vec::new() };
     }
     let top = indentation(first);
     let at_top = |line: &str| {
@@ -83,10 +98,15 @@ fn is_section(line: &str, top: usize) -> bool {
     indentation(line) <= top && line.contains(':') && crate::table::FILE.key(key).is_some()
 }
 
-/// The lines below `key: |`, which are deeper than it.
+/// The lines of which nothing is a key: those below `key: |`, which are deeper than it, and those of braces.
 fn blocks(lines: &[&str], range: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for index in range.clone() {
+        let count = |signs: [char; 2]| lines[index].matches(signs).count();
+        if count(['{', '[']) > count(['}', ']']) {
+            // Braces that go on: a line in them may be the middle of a text.
+            found.push(index + 1..range.end);
+        }
         let value = lines[index].split_once(':').map_or(lines[index], |(_, value)| value).trim();
         if value.starts_with(['|', '>', '"', '\'']) || value.contains(" |") || value.contains(" >") {
             let depth = indentation(lines[index]);
@@ -174,7 +194,7 @@ mod tests {
     fn files_that_are_indented_or_written_as_json_are_no_exception() {
         check("  secrets:\n    a: hunter22\n  tasks: {}\n", &["  secrets:", "    a: ••••••", "  tasks: {}"]);
         check("  secrets: { a: hunter22 }\n", &["  secrets: ••••••"]);
-        check("{\"secrets\": {\n\"a\": \"hunter22\"}\n}\n", &[MASK, "\"a\": ••••••", MASK]);
+        check("{\"secrets\": {\n\"a\": \"hunter22\"}\n}\n", &[MASK, MASK, MASK]);
         check("{\"tasks\": {}}\n", &["{\"tasks\": {}}"]);
         check("\u{feff}secrets:\n  a: hunter22\n", &["\u{feff}secrets:", "  a: ••••••"]);
         check("? secrets\n: { a: hunter22 }\n", &[MASK, MASK]);
@@ -193,7 +213,10 @@ mod tests {
     fn braces_that_are_not_closed_hide_what_follows_up_to_the_next_section() {
         check(
             "secrets: { a: b,\nhunter22: c,\n  d\ntasks:\n  t: x\n",
-            &["secrets: ••••••", "hunter22: ••••••", MASK, "tasks:", "  t: x"],
+            &["secrets: ••••••", MASK, MASK, "tasks:", "  t: x"],
         );
+        check("secrets:\n  a: {\n  hunter22: {\n", &["secrets:", "  a: ••••••", MASK]);
+        assert!(Concealed::new("a.sops.yaml", &[]).ranges.iter().all(Range::is_empty));
+        check("secrets:\n  type: hunter22\n", &["secrets:", "  type: ••••••"]);
     }
 }
