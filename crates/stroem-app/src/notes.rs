@@ -17,7 +17,7 @@ impl App {
         match self.store_note(job, step, text).await {
             Ok(()) => self.inner.hub.notify(job),
             Err(error) => {
-                tracing::warn!(job.id = %job, step, text, %error, "a line cannot be added to a log")
+                tracing::warn!(job.id = %job, step, text, %error, "a line cannot be added to a log");
             }
         }
     }
