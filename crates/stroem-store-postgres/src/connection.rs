@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     counters::Counters,
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, explain},
     store::Options,
 };
 
@@ -112,12 +112,17 @@ impl Connector {
     }
 }
 
+/// The server's own words keep their code; everything else, such as a certificate that is not trusted, is no connection.
+fn refused(error: tokio_postgres::Error) -> Failure {
+    if error.code().is_some() { Failure::Sql(error) } else { Failure::unavailable(explain(&error)) }
+}
+
 /// Every question here follows an index, and must do so also while the statistics of a young table say that it is
-/// small: so no scan of a table, and no join that reads one side whole. Durability is not for the database's owner to
+/// small: so no scan of a table, no sorting of what an index has in order, and no join that reads one side whole. Durability is not for the database's owner to
 /// turn off: what is acknowledged is on the disk.
 fn settings(schema: &str) -> String {
     format!(
-        "SET search_path = \"{schema}\"; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+        "SET search_path = \"{schema}\"; SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
          SET plan_cache_mode = force_generic_plan; SET jit = off; SET client_min_messages = warning; \
          SET default_transaction_isolation = 'read committed'; SET idle_in_transaction_session_timeout = '60s'; \
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"

@@ -20,10 +20,10 @@ async fn migrate_to(connection: &mut Connection, schema: &str, migrations: &[&st
     if version(connection, schema).await? == Some(migrations.len()) {
         return Ok(());
     }
-    connection.script("BEGIN").await?;
-    // Held until the end of the transaction, and by nobody when the connection breaks.
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('stroem migrations ' || $1::text, 0))";
+    // Held by the connection, and taken before the transaction begins, so that the transaction sees what others did.
+    let lock = "SELECT pg_advisory_lock(hashtextextended('stroem migrations ' || $1::text, 0))";
     connection.fly(&[Request::new(lock, values![schema.to_owned()])]).await?;
+    connection.script("BEGIN").await?;
     let done = version(connection, schema).await?.unwrap_or(0);
     if done > migrations.len() {
         return Err(Failure::Store(StoreError::Corrupt(format!(
@@ -44,7 +44,10 @@ async fn migrate_to(connection: &mut Connection, schema: &str, migrations: &[&st
             .script(&format!("DELETE FROM schema_version; INSERT INTO schema_version VALUES ({number})"))
             .await?;
     }
-    connection.script("COMMIT").await
+    connection.script("COMMIT").await?;
+    let unlock = "SELECT pg_advisory_unlock(hashtextextended('stroem migrations ' || $1::text, 0))";
+    connection.fly(&[Request::new(unlock, values![schema.to_owned()])]).await?;
+    Ok(())
 }
 
 /// The version of the schema; none when there is no schema yet.

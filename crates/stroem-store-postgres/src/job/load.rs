@@ -5,12 +5,12 @@
 //! ready, the results that their templates refer to. The database itself decides the latter by the dependents' counters,
 //! so that a step that waits for thousands does not have thousands of results read at each of their ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
 use stroem_core::JobId;
 use stroem_engine::{Footprint, JobRow, Loaded, StepRow};
-use stroem_workflow::{Plan, StepResult};
+use stroem_workflow::{Plan, PlanStep, StepResult};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// At most so many dependents, and references of theirs, are asked for before they are known to be needed.
-const GUESS_MAX: usize = 256;
+pub(super) const GUESS_MAX: usize = 256;
 
 /// Asks for a job's input.
 pub(super) const INPUT: &str = "SELECT input FROM job_input WHERE job = $1";
@@ -78,9 +78,27 @@ impl Wanted {
             if !step.references.is_empty() && guessed <= GUESS_MAX {
                 wanted.gates.push((dependent, unmet, step.references.iter().copied().collect()));
             }
-            if step.when.is_some() || !step.input.is_empty() || !step.action.input.is_empty() {
+            if needs_input(step) {
                 wanted.input_gates.push((dependent, unmet));
             }
+        }
+        wanted
+    }
+
+    /// A footprint, and what follows if one decision leads to the next, as when a failure runs down a chain: all steps
+    /// behind its steps with what they refer to, up to so many.
+    pub(super) fn with_all_behind(plan: &Plan, footprint: &Footprint, most: usize) -> Self {
+        let mut wanted = Self::exactly(footprint);
+        let known = |step: &u32| (*step as usize) < plan.steps.len();
+        let mut waiting: VecDeque<u32> = footprint.steps.iter().copied().filter(known).collect();
+        let mut rows = 0;
+        while let Some(number) = waiting.pop_front().filter(|_| rows < most) {
+            let step = plan.step(number);
+            rows += 1 + step.references.len();
+            wanted.footprint.results.extend(&step.references);
+            wanted.footprint.job_input |= needs_input(step);
+            let new = step.dependents.iter().filter(|dependent| wanted.footprint.steps.insert(**dependent));
+            waiting.extend(new);
         }
         wanted
     }
@@ -123,6 +141,10 @@ impl Wanted {
         }
         Request::new(LIKELY_RESULTS, values![job, gates, unmets, steps])
     }
+}
+
+fn needs_input(step: &PlanStep) -> bool {
+    step.when.is_some() || !step.input.is_empty() || !step.action.input.is_empty()
 }
 
 fn numbers<'a>(steps: impl Iterator<Item = &'a u32>) -> Vec<i64> {

@@ -103,7 +103,8 @@ impl JobStore for PostgresStore {
 }
 
 /// Drives a batch to its end and writes what it came to: one round trip to lock and load, one to write and commit. One
-/// more is needed when a decision leads to further decisions, such as a skipped step whose dependents end with it.
+/// more is needed when a decision leads to further decisions, such as a skipped step whose dependents end with it; and
+/// again one for each four times the rows, when these are more than a few hundred.
 async fn commit(inner: &Arc<Inner>, id: JobId, mut batch: Batch) -> Outcome<Committed> {
     let plan = Arc::clone(batch.plan());
     let mut progress = batch.advance();
@@ -118,12 +119,13 @@ async fn commit(inner: &Arc<Inner>, id: JobId, mut batch: Batch) -> Outcome<Comm
     let job = rows::read_job(&mut Columns::of(job.first().ok_or(StoreError::NoSuchJob)?))?;
     let mut found = Found::default();
     found.take(id, &wanted, &answers)?;
-    let mut rows_read = 1;
+    let (mut rows_read, mut guess) = (1, load::GUESS_MAX);
     while let Progress::Load(footprint) = &progress {
         let given = match found.give(&job, footprint) {
             Some(given) => given,
             None => {
-                wanted = Wanted::with_what_follows(&plan, footprint);
+                wanted = Wanted::with_all_behind(&plan, footprint, guess);
+                guess *= 4;
                 let answers = transaction.fly(&wanted.requests(id)).await?;
                 found.take(id, &wanted, &answers)?;
                 found.give(&job, footprint).ok_or_else(incomplete)?

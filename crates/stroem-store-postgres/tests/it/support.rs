@@ -1,5 +1,7 @@
 //! An empty store in a database of its own.
 
+use std::time::Duration;
+
 use stroem_store_postgres::{Options, PostgresStore};
 use stroem_testkit::postgres::{self, Database};
 
@@ -23,4 +25,17 @@ pub(crate) fn database(test: &str) -> Option<Database> {
 /// A store in a database.
 pub(crate) async fn open(database: &Database) -> PostgresStore {
     PostgresStore::open(&database.url(), Options::default()).await.expect("opens")
+}
+
+/// Waits for a state.
+pub(crate) async fn until<T>(state: impl Fn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = state() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), found).await.expect("the state comes within a minute")
 }

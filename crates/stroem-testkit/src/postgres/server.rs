@@ -90,6 +90,11 @@ impl Server {
         self.port
     }
 
+    /// The socket file.
+    pub fn socket_file(&self) -> PathBuf {
+        self.socket().join(format!(".s.PGSQL.{}", self.port))
+    }
+
     /// A new empty database, dropped with the value.
     ///
     /// # Panics
