@@ -82,8 +82,8 @@ impl Connector {
         let late =
             || Failure::unavailable(format!("the database did not answer within {} ms", limit.as_millis()));
         let connecting = self.config.connect(self.tls.clone());
-        let (client, mut connection) =
-            tokio::time::timeout(limit, connecting).await.map_err(|_| late())??;
+        let connected = tokio::time::timeout(limit, connecting).await.map_err(|_| late())?;
+        let (client, mut connection) = connected.map_err(refused)?;
         let ended = tokio_util::sync::CancellationToken::new();
         let guard = ended.clone().drop_guard();
         // Ends with the client, or with the server.

@@ -86,11 +86,11 @@ struct Message {
 
 impl Hints {
     /// Starts the task that tells and listens, until the store is closed.
-    pub(crate) fn start(pool: Arc<Pool>, closed: CancellationToken) -> Self {
+    pub(crate) fn start(pool: &Arc<Pool>, closed: CancellationToken) -> Self {
         let gathered = Arc::<Gathered>::default();
         let (heard, _) = broadcast::channel(BEHIND_MAX);
         let service =
-            Service { pool: Arc::clone(&pool), gathered: Arc::clone(&gathered), heard: heard.clone() };
+            Service { pool: Arc::clone(pool), gathered: Arc::clone(&gathered), heard: heard.clone() };
         pool.connector.tasks.spawn(async move {
             closed.run_until_cancelled(service.run()).await;
         });

@@ -15,16 +15,9 @@ const PROBE: Duration = Duration::from_secs(5);
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// The leadership. Dropped, the lock is free; it is lost when its connection ends, or does not answer for 10 seconds.
-pub struct LeaderGuard {
+pub(crate) struct LeaderGuard {
     lost: CancellationToken,
     _held: DropGuard,
-}
-
-impl LeaderGuard {
-    /// Whether it was not lost so far.
-    pub fn is_held(&self) -> bool {
-        !self.lost.is_cancelled()
-    }
 }
 
 #[async_trait]

@@ -23,5 +23,4 @@ mod worker;
 mod writer;
 
 pub use counters::Statistics;
-pub use leader::LeaderGuard;
 pub use store::{Options, PostgresStore};

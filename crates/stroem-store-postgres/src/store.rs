@@ -107,7 +107,7 @@ impl PostgresStore {
         prepare(&connector).await?;
         let pool = Pool::new(connector);
         let closed = CancellationToken::new();
-        let hints = Hints::start(Arc::clone(&pool), closed.clone());
+        let hints = Hints::start(&pool, closed.clone());
         let inner = Inner {
             pool,
             tasks,

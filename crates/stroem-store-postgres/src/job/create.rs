@@ -46,7 +46,7 @@ pub(super) async fn create(inner: &Arc<Inner>, new: NewJob) -> Outcome<Committed
         "INSERT INTO job_input (job, input) VALUES ($1, $2)",
         values![uuid(id.as_bytes()), json(&input)?],
     ));
-    requests.push(write::steps(write::INSERT_STEPS, id, changes.steps.values())?);
+    requests.push(write::steps(write::INSERT_STEPS, id, &changes.steps.values())?);
     write::data(id, changes, &mut requests)?;
     write::queue(id, changes, &mut requests);
     write::timers(job, changes, &mut requests);

@@ -103,11 +103,11 @@ impl Conditions {
         format!("${}", self.parameters.len() + 1 + further)
     }
 
-    fn values(&self) -> Vec<Value<'_>> {
-        let value = |parameter| -> Value<'_> {
+    fn values(&self) -> Vec<Value<'static>> {
+        let value = |parameter: &Parameter| -> Value<'static> {
             match parameter {
-                &Parameter::Text(ref text) => Box::new(text.as_str()),
-                &Parameter::Number(number) => Box::new(number),
+                Parameter::Text(text) => Box::new(text.clone()),
+                Parameter::Number(number) => Box::new(*number),
             }
         };
         self.parameters.iter().map(value).collect()

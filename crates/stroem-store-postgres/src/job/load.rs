@@ -76,7 +76,7 @@ impl Wanted {
             let step = plan.step(dependent);
             guessed += step.references.len();
             if !step.references.is_empty() && guessed <= GUESS_MAX {
-                wanted.gates.push((dependent, unmet, step.references.iter().copied().collect()));
+                wanted.gates.push((dependent, unmet, step.references.clone()));
             }
             if needs_input(step) {
                 wanted.input_gates.push((dependent, unmet));

@@ -19,7 +19,7 @@ pub(super) fn changes(before: &JobRow, changes: &Changes) -> Outcome<Vec<Request
         requests.push(job(before, after));
     }
     if !changes.steps.is_empty() {
-        requests.push(steps(UPDATE_STEPS, id, changes.steps.values())?);
+        requests.push(steps(UPDATE_STEPS, id, &changes.steps.values())?);
     }
     data(id, changes, &mut requests)?;
     attempts(id, changes, &mut requests)?;
@@ -87,7 +87,7 @@ pub(super) const INSERT_STEPS: &str = concat!(
 pub(super) fn steps<'a>(
     sql: &'static str,
     job: JobId,
-    rows: impl Iterator<Item = &'a StepRow> + Clone,
+    rows: &(impl Iterator<Item = &'a StepRow> + Clone),
 ) -> Outcome<Request<'static>> {
     let numbers = |value: fn(&StepRow) -> i64| rows.clone().map(value).collect::<Vec<i64>>();
     let times = |value: fn(&StepRow) -> Option<i64>| rows.clone().map(value).collect::<Vec<Option<i64>>>();

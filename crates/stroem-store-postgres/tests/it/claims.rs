@@ -7,13 +7,13 @@ use serde_json::Value;
 use stroem_core::{LeaseKey, Outcome};
 use stroem_engine::Event;
 use stroem_store::{
-    DispatchStore as _, StoreError,
+    DispatchStore as _, JobStore as _, StoreError,
     conformance::support::{at, claim, commit, create, fan, plan, tagged, whole, worker_id},
 };
 use stroem_store_postgres::PostgresStore;
 use stroem_testkit::postgres::Database;
 
-use crate::support::{database, fresh, open};
+use crate::support::{database, fresh, open, until};
 
 const STEPS: usize = 60;
 
@@ -103,9 +103,9 @@ fn pages(database: &Database, others: u32) -> u64 {
     database.psql("VACUUM ANALYZE stroem.queue");
     let claim = "* FROM claim('01900000-0000-7000-8000-000000000001'::uuid, '{script}'::text[], 8::bigint, \
                  1::bigint, '01900000-0000-7000-8000-000000000002'::uuid, 1::bigint)";
-    // The first one reads the catalogue and makes the plans.
+    // The first one reads the catalogue and makes the plans; what is rolled back takes the settings with it.
     let explained = database.psql(&format!(
-        "{SETTINGS}; BEGIN; DO $$ BEGIN PERFORM {claim}; END $$; ROLLBACK; \
+        "{SETTINGS}; BEGIN; DO $$ BEGIN PERFORM {claim}; END $$; ROLLBACK; {SETTINGS}; \
          BEGIN; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT {claim}; ROLLBACK"
     ));
     let plan: Value = serde_json::from_str(&explained).expect("JSON");
@@ -156,6 +156,20 @@ async fn hot_questions_follow_an_index() {
         assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{sql}:\n{plan}");
         assert!(!plan.contains("Sort"), "{sql}:\n{plan}");
     }
+}
+
+/// Each commit adds rows to the counts; they are folded every so often, and the sums stay what they were.
+#[tokio::test]
+async fn counts_of_jobs_stay_small_and_right() {
+    let Some((store, database)) = fresh("counts_of_jobs_stay_small_and_right").await else { return };
+    for number in 0..300 {
+        create(&store, number, fan(1)).await;
+    }
+    let rows =
+        || -> u64 { database.psql("SELECT count(*) FROM stroem.job_count").parse().expect("a number") };
+    until(|| (rows() < 100).then_some(())).await;
+    let counts = store.counts().await.expect("reads").jobs;
+    assert_eq!(counts.iter().map(|(_, jobs)| jobs).sum::<u64>(), 300, "{counts:?}");
 }
 
 #[tokio::test]

@@ -107,4 +107,4 @@ const CATALOG: &str = "WITH here AS (SELECT oid FROM pg_namespace WHERE nspname 
     JOIN here h ON c.relnamespace = h.oid WHERE NOT t.tgisinternal \
     UNION ALL SELECT format('function %s(%s) %s %s', p.proname, pg_get_function_identity_arguments(p.oid), \
     pg_get_function_result(p.oid), md5(p.prosrc)) FROM pg_proc p JOIN here h ON p.pronamespace = h.oid) \
-    SELECT line FROM lines ORDER BY line COLLATE \"C\"";
+    SELECT rtrim(line) FROM lines ORDER BY line COLLATE \"C\"";
