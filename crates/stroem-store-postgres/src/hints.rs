@@ -41,6 +41,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 /// The hints of one store: what it has to tell, and who listens in this process.
 pub(crate) struct Hints {
+    is_on: bool,
     gathered: Arc<Gathered>,
     heard: broadcast::Sender<Hint>,
 }
@@ -91,14 +92,20 @@ impl Hints {
         let (heard, _) = broadcast::channel(BEHIND_MAX);
         let service =
             Service { pool: Arc::clone(pool), gathered: Arc::clone(&gathered), heard: heard.clone() };
-        pool.connector.tasks.spawn(async move {
-            closed.run_until_cancelled(service.run()).await;
-        });
-        Self { gathered, heard }
+        let is_on = pool.connector.options.hints;
+        if is_on {
+            pool.connector.tasks.spawn(async move {
+                closed.run_until_cancelled(service.run()).await;
+            });
+        }
+        Self { is_on, gathered, heard }
     }
 
     /// Gathers what a commit means to others.
     pub(crate) fn committed(&self, effects: &[Effect]) {
+        if !self.is_on {
+            return;
+        }
         let mut waiting = self.gathered.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for effect in effects {
             match effect {
@@ -117,6 +124,9 @@ impl Hints {
 
     /// Gathers that a claim changed a job.
     pub(crate) fn claimed(&self, claim: &Claim) {
+        if !self.is_on {
+            return;
+        }
         let mut waiting = self.gathered.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.jobs.insert(claim.lease.attempt.job, claim.job_version);
         self.gathered.bounded(&mut waiting);

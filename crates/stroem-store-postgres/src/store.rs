@@ -44,12 +44,16 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The schema that holds the tables, made when it is missing: 1 to 48 small letters, digits and `_`.
     pub schema: String,
+    /// Other servers share the store: tell them what happens here, and listen to them. One server alone saves a
+    /// connection without it.
+    pub hints: bool,
 }
 
 impl Default for Options {
-    /// 10 connections, 5 seconds, `stroem`.
+    /// 10 connections, 5 seconds, `stroem`, with hints.
     fn default() -> Self {
-        Self { connections: 10, connect_timeout: Duration::from_secs(5), schema: "stroem".to_owned() }
+        let (connections, connect_timeout) = (10, Duration::from_secs(5));
+        Self { connections, connect_timeout, schema: "stroem".to_owned(), hints: true }
     }
 }
 

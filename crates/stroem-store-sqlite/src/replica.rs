@@ -41,7 +41,7 @@ struct Led {
 #[async_trait]
 impl Leadership for Led {
     async fn lost(&self) {
-        pending().await;
+        pending::<()>().await;
     }
 }
 

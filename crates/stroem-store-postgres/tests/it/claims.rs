@@ -147,7 +147,7 @@ async fn hot_questions_follow_an_index() {
         "SELECT due_at FROM timer ORDER BY due_at LIMIT 1".to_owned(),
         format!("DELETE FROM timer WHERE job = {id}"),
         "SELECT id FROM worker WHERE session = '\\x00' AND gone_at IS NULL".to_owned(),
-        format!("SELECT id FROM job WHERE workspace = 'w' ORDER BY id DESC LIMIT 9"),
+        "SELECT id FROM job WHERE workspace = 'w' ORDER BY id DESC LIMIT 9".to_owned(),
         format!("SELECT chunk_no FROM log_chunk WHERE job = {id} AND step = 1 AND chunk_no >= 5 ORDER BY chunk_no"),
     ] {
         let plan = database.psql(&format!(
