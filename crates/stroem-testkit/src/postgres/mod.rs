@@ -37,3 +37,32 @@ pub fn shared() -> Result<Server, Missing> {
 pub fn private(setup: &Setup) -> Result<Server, Missing> {
     Server::private(setup)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_server_ends_with_its_last_user() {
+        let server = match private(&Setup::default()) {
+            Ok(server) => server,
+            Err(missing) => return crate::skip("a_server_ends_with_its_last_user", &missing.0),
+        };
+        let socket = server.socket_file();
+        let home = socket.ancestors().nth(2).expect("the server's folder").to_owned();
+        let number = std::fs::read_to_string(home.join("data/postmaster.pid")).expect("it runs");
+        let process = std::path::Path::new("/proc").join(number.lines().next().expect("its number"));
+        assert_eq!(server.psql("postgres", "SELECT 1"), "1");
+        assert!(process.exists());
+        drop(server);
+        for _ in 0..600 {
+            if !home.exists() && !process.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("after a minute {} or {} is still there", home.display(), process.display());
+    }
+}
