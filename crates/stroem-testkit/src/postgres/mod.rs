@@ -54,7 +54,7 @@ mod tests {
         let home = socket.ancestors().nth(2).expect("the server's folder").to_owned();
         let number = std::fs::read_to_string(home.join("data/postmaster.pid")).expect("it runs");
         let process = std::path::Path::new("/proc").join(number.lines().next().expect("its number"));
-        assert_eq!(server.psql("postgres", "SELECT 1"), "1");
+        assert_eq!(server.psql("postgres", "SHOW port"), server.port().to_string());
         assert!(process.exists());
         drop(server);
         for _ in 0..600 {
