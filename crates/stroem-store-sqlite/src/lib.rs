@@ -14,6 +14,7 @@ mod job;
 mod log;
 mod migrations;
 mod reader;
+mod replica;
 mod store;
 mod worker;
 mod writer;

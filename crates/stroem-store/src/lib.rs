@@ -16,6 +16,7 @@ mod dispatch;
 mod error;
 mod job;
 mod log;
+mod replica;
 mod worker;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use job::{
     StepDetail, StepView,
 };
 pub use log::{AppendOutcome, ChunkKey, ChunkRange, LogStore, NewChunk, SealedLog, StoredChunk};
+pub use replica::{Hint, HintStream, Leadership, ReplicaStore};
 pub use worker::{RegisterOutcome, Registration, WorkerRow, WorkerStore};
 
 /// Everything together; what the application holds.

@@ -62,6 +62,15 @@ impl Tool {
         Self { name: "make", probe: ("make", &["--version"]), source: Source::System(&["make"]) };
     pub(crate) const NODE: Self =
         Self { name: "node", probe: ("node", &["--version"]), source: Source::System(&["nodejs"]) };
+    pub(crate) const POSTGRES: Self = Self {
+        name: "postgresql",
+        // Its server's programs are seldom on the path.
+        probe: (
+            "sh",
+            &["-c", "initdb --version || for at in /usr/lib/postgresql/*/bin; do $at/initdb --version; done"],
+        ),
+        source: Source::System(&["postgresql"]),
+    };
     pub(crate) const PYTHON: Self =
         Self { name: "python3", probe: ("python3", &["--version"]), source: Source::System(&["python3"]) };
     pub(crate) const RUSTFMT: Self = Self {

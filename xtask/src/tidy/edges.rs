@@ -56,7 +56,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("object_store", &["stroem-blobs"]),
     ("rusqlite", &["stroem-store-sqlite"]),
     ("saphyr-parser", &["stroem-workflow", "stroem-config"]),
-    ("sqlx", &["stroem-store-postgres"]),
     ("stroem-testkit", &[]),
     ("tokio-postgres", &["stroem-store-postgres"]),
 ];

@@ -19,10 +19,17 @@ pub mod timers;
 pub mod workers;
 
 /// Stamps a test for each fact of the suite. The argument is an `async fn() -> (impl Store, Guard)` that gives an empty
-/// store, and whatever must live as long as it. The caller's crate needs `tokio` with its test macro.
+/// store, and whatever must live as long as it. After `skippable` it is an `async fn(test: &str) -> Option<..>` of the same,
+/// which gives none, and says why, where the database is missing. The caller's crate needs `tokio` with its test macro.
 #[macro_export]
 macro_rules! store_conformance {
     ($fresh:path) => {
+        async fn always(_: &str) -> Option<(impl $crate::Store, impl Sized)> {
+            Some($fresh().await)
+        }
+        $crate::store_conformance! { skippable always }
+    };
+    (skippable $fresh:path) => {
         $crate::store_conformance! { @stamp $fresh;
             jobs::a_new_job_reads_back_whole
             jobs::a_plan_is_shared_by_its_jobs
@@ -85,7 +92,7 @@ macro_rules! store_conformance {
         $(
             #[::tokio::test]
             async fn $fact() {
-                let (store, _guard) = $fresh().await;
+                let Some((store, _guard)) = $fresh(stringify!($fact)).await else { return };
                 $crate::conformance::$module::$fact(&store).await;
             }
         )*

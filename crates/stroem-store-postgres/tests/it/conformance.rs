@@ -1,0 +1,3 @@
+//! The port's suite.
+
+stroem_store::store_conformance!(skippable crate::support::fresh);
