@@ -87,12 +87,13 @@ async fn claim(inner: &Arc<Inner>, request: &ClaimRequest) -> Outcome<Vec<Claim>
     }
     let statement = |slot, mark| {
         Request::new(
-            "SELECT job, step, attempt, fence, version FROM claim($1, $2, $3, $4, $5, $6)",
+            "SELECT job, step, attempt, fence, version FROM claim($1, $2, $3, $4, $5, $6, $7)",
             values![
                 uuid(request.worker.as_bytes()),
                 keys.clone(),
                 i64::from(request.limit),
                 request.now.as_micros(),
+                request.avoids_until().as_micros(),
                 slot,
                 mark
             ],

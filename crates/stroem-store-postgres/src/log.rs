@@ -60,22 +60,30 @@ impl LogStore for PostgresStore {
         self.inner.read(question, values, |columns| read(range.job, columns)).await
     }
 
+    async fn last_chunks(&self, job: JobId, step: u32, limit: u32) -> Result<Vec<StoredChunk>, StoreError> {
+        let question = "SELECT chunk_no, step, attempt, seq, lines, raw_bytes, first_at, last_at, payload FROM ( \
+             SELECT c.*, sum(octet_length(payload)) OVER (ORDER BY chunk_no DESC) - octet_length(payload) AS bytes_after \
+             FROM (SELECT * FROM log_chunk WHERE job = $1 AND step = $2 ORDER BY chunk_no DESC LIMIT $3) AS c) AS summed \
+             WHERE bytes_after < $4::bigint ORDER BY chunk_no";
+        let values = values![uuid(job.as_bytes()), i64::from(step), i64::from(limit), READ_BYTES];
+        self.inner.read(question, values, |columns| read(job, columns)).await
+    }
+
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError> {
-        let question = "SELECT blob_key, next_chunk_no FROM log WHERE job = $1 AND blob_key IS NOT NULL";
+        let question = "SELECT blob_key, sealed_chunks FROM log WHERE job = $1 AND blob_key IS NOT NULL";
         let read = |columns: &mut Columns<'_>| {
             Ok(SealedLog { job, blob_key: columns.value()?, chunks: columns.count()? })
         };
         Ok(self.inner.read(question, values![uuid(job.as_bytes())], read).await?.pop())
     }
 
-    async fn seal(&self, sealed: SealedLog) -> Result<(), StoreError> {
+    async fn seal(&self, sealed: SealedLog) -> Result<Option<String>, StoreError> {
         let inner = Arc::clone(&self.inner);
         self.write(async move { seal(&inner, &sealed).await }).await
     }
 
     async fn unsealed(&self, last_chunk_before: Timestamp, limit: u32) -> Result<Vec<JobId>, StoreError> {
-        let question =
-            "SELECT job FROM log WHERE blob_key IS NULL AND newest_at < $1 ORDER BY newest_at LIMIT $2";
+        let question = "SELECT job FROM log WHERE next_chunk_no > sealed_chunks AND newest_at < $1 ORDER BY newest_at LIMIT $2";
         let values = values![last_chunk_before.as_micros(), i64::from(limit)];
         self.inner.read(question, values, |columns| columns.job()).await
     }
@@ -85,7 +93,8 @@ impl LogStore for PostgresStore {
 struct Log {
     next_chunk_no: u64,
     newest_at: i64,
-    sealed: bool,
+    /// The blob of the sealed part.
+    blob_key: Option<String>,
 }
 
 /// Two round trips. The rows of the logs are locked, so that numbers have no gaps.
@@ -104,7 +113,7 @@ async fn append(inner: &Arc<Inner>, chunks: &[NewChunk]) -> Outcome<Vec<AppendOu
         let key = chunk.key;
         let place = *places.entry(key).or_insert_with(|| {
             let next_seq = next_seqs.get(&key).copied().unwrap_or(0);
-            outcomes.push(AppendOutcome { key, next_seq, last_chunk_no: None });
+            outcomes.push(AppendOutcome { key, next_seq, last_chunk_no: None, sealed_before: false });
             outcomes.len() - 1
         });
         let outcome = &mut outcomes[place];
@@ -115,18 +124,15 @@ async fn append(inner: &Arc<Inner>, chunks: &[NewChunk]) -> Outcome<Vec<AppendOu
         let log = logs.get_mut(&key.job).ok_or_else(missing)?;
         changed.insert(key.job);
         outcome.next_seq += 1;
-        if log.sealed {
-            tracing::warn!(job.id = %key.job, step = key.step, lines = chunk.lines, "lines came after their log was sealed");
-            continue;
-        }
         stored.push((log.next_chunk_no, chunk));
         outcome.last_chunk_no = Some(log.next_chunk_no);
+        outcome.sealed_before = log.blob_key.is_some();
         log.next_chunk_no += 1;
         log.newest_at = log.newest_at.max(chunk.last_at.as_micros());
     }
     // Dropped without a commit when nothing is new: rows of logs that were made on the way are gone again.
     if !changed.is_empty() {
-        logs.retain(|job, log| changed.contains(job) && !log.sealed);
+        logs.retain(|job, _| changed.contains(job));
         let outcomes = outcomes.iter().filter(|outcome| changed.contains(&outcome.key.job));
         transaction.commit(write(&stored, outcomes, &logs)?).await?;
     }
@@ -147,7 +153,7 @@ fn questions(chunks: &[NewChunk]) -> Vec<Request<'static>> {
             values![jobs.clone()],
         ),
         Request::new(
-            "SELECT job, next_chunk_no, newest_at, blob_key IS NOT NULL FROM log WHERE job = ANY ($1::uuid[]) \
+            "SELECT job, next_chunk_no, newest_at, blob_key FROM log WHERE job = ANY ($1::uuid[]) \
              ORDER BY job FOR UPDATE",
             values![jobs],
         ),
@@ -168,8 +174,8 @@ fn read_logs(rows: &[Row]) -> Outcome<BTreeMap<JobId, Log>> {
     let read = |row| {
         let mut columns = Columns::of(row);
         let job = columns.job()?;
-        let (next_chunk_no, newest_at, sealed) = (columns.count()?, columns.value()?, columns.value()?);
-        Ok((job, Log { next_chunk_no, newest_at, sealed }))
+        let (next_chunk_no, newest_at, blob_key) = (columns.count()?, columns.value()?, columns.value()?);
+        Ok((job, Log { next_chunk_no, newest_at, blob_key }))
     };
     rows.iter().map(read).collect()
 }
@@ -259,17 +265,13 @@ fn read(job: JobId, columns: &mut Columns<'_>) -> Outcome<StoredChunk> {
     Ok(StoredChunk { chunk_no, chunk })
 }
 
-async fn seal(inner: &Arc<Inner>, sealed: &SealedLog) -> Outcome<()> {
+async fn seal(inner: &Arc<Inner>, sealed: &SealedLog) -> Outcome<Option<String>> {
     let job = uuid(sealed.job.as_bytes());
-    let question =
-        "SELECT job, next_chunk_no, newest_at, blob_key IS NOT NULL FROM log WHERE job = $1 FOR UPDATE";
+    let question = "SELECT job, next_chunk_no, newest_at, blob_key FROM log WHERE job = $1 FOR UPDATE";
     let (transaction, answers) =
         Transaction::begin(inner, vec![Request::new(question, values![job])]).await?;
     let log = read_logs(&answers[0])?.remove(&sealed.job);
-    if log.as_ref().is_some_and(|log| log.sealed) {
-        return Ok(());
-    }
-    let chunks = log.map_or(0, |log| log.next_chunk_no);
+    let (chunks, earlier) = log.map_or((0, None), |log| (log.next_chunk_no, log.blob_key));
     if chunks != sealed.chunks {
         return Err(Failure::unavailable(format!(
             "the log of job {} has {chunks} chunks and not {}: it grew while it was being sealed",
@@ -278,11 +280,13 @@ async fn seal(inner: &Arc<Inner>, sealed: &SealedLog) -> Outcome<()> {
     }
     let requests = vec![
         Request::new(
-            "INSERT INTO log (job, next_chunk_no, newest_at, blob_key) VALUES ($1, $2, -9223372036854775808, $3) \
-             ON CONFLICT (job) DO UPDATE SET blob_key = excluded.blob_key",
+            "INSERT INTO log (job, next_chunk_no, newest_at, blob_key, sealed_chunks) \
+             VALUES ($1, $2, -9223372036854775808, $3, $2) \
+             ON CONFLICT (job) DO UPDATE SET blob_key = excluded.blob_key, sealed_chunks = excluded.sealed_chunks",
             values![job, count(sealed.chunks)?, sealed.blob_key.clone()],
         ),
         Request::new("DELETE FROM log_chunk WHERE job = $1", values![job]),
     ];
-    transaction.commit(requests).await
+    transaction.commit(requests).await?;
+    Ok(earlier.filter(|earlier| *earlier != sealed.blob_key))
 }

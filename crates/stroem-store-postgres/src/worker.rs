@@ -50,9 +50,9 @@ impl WorkerStore for PostgresStore {
         Ok(())
     }
 
-    async fn draining(&self, worker: WorkerId) -> Result<(), StoreError> {
-        let sql = "UPDATE worker SET draining = true WHERE id = $1 AND NOT draining";
-        self.change(sql, move || values![uuid(worker.as_bytes())]).await?;
+    async fn set_draining(&self, worker: WorkerId, draining: bool) -> Result<(), StoreError> {
+        let sql = "UPDATE worker SET draining = $2 WHERE id = $1 AND draining <> $2";
+        self.change(sql, move || values![uuid(worker.as_bytes()), draining]).await?;
         Ok(())
     }
 

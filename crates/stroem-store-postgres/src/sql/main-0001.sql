@@ -212,7 +212,7 @@ $$;
 --    no circle.
 -- 3. Moves the steps that are still ready. A step that was cancelled between 1 and 2 just loses its queue row.
 CREATE FUNCTION claim(
-    the_worker uuid, keys text[], slots bigint, now_us bigint, the_slot uuid, the_mark bigint
+    the_worker uuid, keys text[], slots bigint, now_us bigint, avoids_until bigint, the_slot uuid, the_mark bigint
 ) RETURNS TABLE (job uuid, step bigint, attempt bigint, fence bigint, version bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -232,7 +232,8 @@ BEGIN
             FROM unnest(key_ids) AS k(id)
             CROSS JOIN LATERAL (
                 SELECT q.* FROM queue q
-                WHERE q.queue_key = k.id AND (q.avoid_worker IS NULL OR q.avoid_worker <> the_worker)
+                WHERE q.queue_key = k.id
+                    AND (q.avoid_worker IS NULL OR q.avoid_worker <> the_worker OR q.ready_at <= avoids_until)
                 ORDER BY q.priority DESC, q.ready_at, q.job, q.step
                 LIMIT window_size
             ) AS c
@@ -297,11 +298,12 @@ CREATE TABLE log (
     next_chunk_no bigint NOT NULL,
     -- The time of the newest line.
     newest_at bigint NOT NULL,
-    -- Set when the log is sealed; its chunks are gone then.
-    blob_key text
+    -- Set when the log is sealed; chunks before `sealed_chunks` are in the blob and gone from here.
+    blob_key text,
+    sealed_chunks bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 80);
 
-CREATE INDEX log_unsealed ON log (newest_at) WHERE blob_key IS NULL;
+CREATE INDEX log_unsealed ON log (newest_at) WHERE next_chunk_no > sealed_chunks;
 
 -- How far each attempt's chunks are stored; kept after the sealing, so that a chunk sent twice is still known.
 CREATE TABLE log_attempt (

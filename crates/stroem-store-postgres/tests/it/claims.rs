@@ -102,7 +102,7 @@ fn pages(database: &Database, others: u32) -> u64 {
     ));
     database.psql("VACUUM ANALYZE stroem.queue");
     let claim = "* FROM claim('01900000-0000-7000-8000-000000000001'::uuid, '{script}'::text[], 8::bigint, \
-                 1::bigint, '01900000-0000-7000-8000-000000000002'::uuid, 1::bigint)";
+                 1::bigint, 0::bigint, '01900000-0000-7000-8000-000000000002'::uuid, 1::bigint)";
     // The first one reads the catalogue and makes the plans; what is rolled back takes the settings with it.
     let explained = database.psql(&format!(
         "{SETTINGS}; BEGIN; DO $$ BEGIN PERFORM {claim}; END $$; ROLLBACK; {SETTINGS}; \
