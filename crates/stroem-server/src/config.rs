@@ -1,6 +1,11 @@
 //! `server-config.yaml`: strict, with `STROEM__A__B` variables over it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use stroem_app::AppOptions;
@@ -33,7 +38,21 @@ pub static SCHEMA: Schema = Schema {
     ],
 };
 
-static DB: Schema = Schema { keys: &[Key::new("url", Kind::Text, "`sqlite:DIRECTORY`.")] };
+static DB: Schema = Schema {
+    keys: &[
+        Key::new(
+            "url",
+            Kind::Secret,
+            "`sqlite:DIRECTORY` or `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=...`.",
+        ),
+        Key::new(
+            "max_connections",
+            Kind::Integer { min: 1, max: 1_000 },
+            "Connections to PostgreSQL at most.",
+        )
+        .or("10"),
+    ],
+};
 
 static WORKSPACE: Schema = Schema {
     keys: &[
@@ -58,8 +77,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Everything that it keeps.
     pub data_dir: PathBuf,
-    /// The directory of the embedded database.
-    pub database_dir: PathBuf,
+    /// The database.
+    pub database: Database,
     /// What workers register with.
     pub worker_token: Secret,
     /// The folder of each workspace.
@@ -69,12 +88,29 @@ pub struct ServerConfig {
     recovery: Recovery,
 }
 
+/// Which database.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// The embedded one.
+    Sqlite {
+        /// Its directory.
+        dir: PathBuf,
+    },
+    /// PostgreSQL.
+    Postgres {
+        /// As libpq takes it; it may hold a password.
+        url: Secret,
+        /// Connections at most.
+        max_connections: u32,
+    },
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     listen: SocketAddr,
     data_dir: PathBuf,
-    db: Option<Database>,
+    db: Option<WrittenDatabase>,
     worker_token: Secret,
     workspaces: Option<BTreeMap<String, Folder>>,
     recovery: Recovery,
@@ -83,8 +119,9 @@ struct Written {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Database {
-    url: Option<String>,
+struct WrittenDatabase {
+    url: Option<Secret>,
+    max_connections: u32,
 }
 
 #[derive(Deserialize)]
@@ -119,18 +156,13 @@ impl ServerConfig {
             Problem::new(Place::File { file: source.file.into(), line: 1, column: 1 }, message)
         };
         let mut problems = Vec::new();
-        let url = written.db.and_then(|db| db.url);
-        let database_dir = match url.as_deref().map(|url| url.strip_prefix("sqlite:").ok_or(url)) {
-            None => written.data_dir.clone(),
-            Some(Ok(dir)) => PathBuf::from(dir),
-            Some(Err(url)) => {
-                problems.push(
-                    problem(format!("db.url `{url}`: this version keeps its data in SQLite only"))
-                        .suggest("write `sqlite:DIRECTORY`, or leave `db` out"),
-                );
-                PathBuf::new()
-            }
-        };
+        let database = database(written.db, &written.data_dir);
+        if database.is_none() {
+            problems.push(
+                problem("db.url: it names neither SQLite nor PostgreSQL".to_owned())
+                    .suggest("write `sqlite:DIRECTORY` or `postgres://...`, or leave `db` out"),
+            );
+        }
         let mut workspaces = BTreeMap::new();
         for (name, folder) in written.workspaces.unwrap_or_default() {
             match WorkspaceName::new(&name) {
@@ -138,13 +170,11 @@ impl ServerConfig {
                 Err(error) => problems.push(problem(format!("workspaces: {error}"))),
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let Some(database) = database.filter(|_| problems.is_empty()) else { return Err(problems) };
         Ok(Self {
             listen: written.listen,
             data_dir: written.data_dir,
-            database_dir,
+            database,
             worker_token: written.worker_token,
             workspaces,
             allow_unauthenticated: written.allow_unauthenticated,
@@ -164,6 +194,17 @@ impl ServerConfig {
     }
 }
 
+/// The database that is meant; none for an address of no known kind.
+fn database(written: Option<WrittenDatabase>, data_dir: &Path) -> Option<Database> {
+    let embedded = || Database::Sqlite { dir: data_dir.to_owned() };
+    let Some(WrittenDatabase { url: Some(url), max_connections }) = written else { return Some(embedded()) };
+    if let Some(dir) = url.expose().strip_prefix("sqlite:") {
+        return Some(Database::Sqlite { dir: PathBuf::from(dir) });
+    }
+    let is_postgres = ["postgres://", "postgresql://"].iter().any(|start| url.expose().starts_with(start));
+    is_postgres.then_some(Database::Postgres { url, max_connections })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,12 +222,19 @@ mod tests {
         let options = config.app_options();
         assert_eq!(options.unmatched_step_timeout, Duration::from_secs(30));
         assert_eq!(options.heartbeat_timeout, Duration::from_secs(30));
-        assert_eq!(config.database_dir, config.data_dir);
+        let Database::Sqlite { dir } = &config.database else { panic!("{config:?}") };
+        assert_eq!(*dir, config.data_dir);
     }
 
     #[test]
     fn a_database_of_another_kind_is_refused_with_the_remedy() {
-        let error = read("worker_token: t\ndb: {url: 'postgres://x'}").expect_err("refused");
-        assert!(error.contains("SQLite only"), "{error}");
+        let error = read("worker_token: t\ndb: {url: 'mysql://u:pass-word@x'}").expect_err("refused");
+        assert!(
+            error.contains("sqlite:DIRECTORY` or `postgres://") && !error.contains("pass-word"),
+            "{error}"
+        );
+        let config = read("worker_token: t\ndb: {url: 'postgres://u:pass-word@x'}").expect("loads");
+        let Database::Postgres { url, max_connections: 10 } = &config.database else { panic!("{config:?}") };
+        assert_eq!(url.expose(), "postgres://u:pass-word@x");
     }
 }

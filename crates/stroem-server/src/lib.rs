@@ -12,11 +12,12 @@ mod public;
 mod router;
 mod serve;
 mod service;
+mod sole;
 mod transport;
 mod worker;
 
-pub use config::{SCHEMA, ServerConfig};
+pub use config::{Database, SCHEMA, ServerConfig};
 pub use router::{openapi, router};
 pub use serve::{ServeError, Served, serve};
-pub use service::run;
+pub use service::{Stores, run};
 pub use transport::RouterTransport;

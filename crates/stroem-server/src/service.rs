@@ -1,26 +1,45 @@
 //! A server from its configuration to its end.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use stroem_app::{App, SharedStore};
+use stroem_store::{ReplicaStore, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerConfig, router, serve};
+use crate::{ServerConfig, router, serve, sole::Sole};
+
+/// A store, twice: for the application, and for what concerns other servers.
+#[derive(Clone)]
+pub struct Stores {
+    /// For the application.
+    pub store: SharedStore,
+    /// For what concerns other servers.
+    pub replicas: Arc<dyn ReplicaStore>,
+}
+
+impl Stores {
+    /// Of one store.
+    pub fn of(store: Arc<impl Store + ReplicaStore + 'static>) -> Self {
+        Self { store: Arc::clone(&store) as SharedStore, replicas: store }
+    }
+}
 
 /// Runs a server on this store until it is told to stop.
 ///
 /// # Errors
-/// When the address is taken, or the data directory cannot be used.
-pub async fn run(
-    config: &ServerConfig,
-    store: SharedStore,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let app = App::start(config.app_options(), store).await.context("the server cannot start")?;
+/// When the address is taken, the data directory cannot be used, or another server has the store.
+pub async fn run(config: &ServerConfig, stores: Stores, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let sole = Sole::become_it(stores.replicas.as_ref()).await?;
+    let app = App::start(config.app_options(), stores.store).await.context("the server cannot start")?;
     let served = serve(&app, router(app.clone()), config.listen, config.allow_unauthenticated).await?;
     tracing::info!(address = %served.address, "server listens");
-    shutdown.cancelled().await;
+    let ended = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        error = sole.keep(stores.replicas.as_ref()) => Err(error.into()),
+    };
     tracing::info!("server stops");
     app.stop().await;
     served.stopped().await;
-    Ok(())
+    ended
 }

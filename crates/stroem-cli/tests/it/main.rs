@@ -8,6 +8,7 @@ mod crashes;
 mod harness;
 mod large;
 mod logs;
+mod postgres;
 mod quiet;
 mod review;
 mod routing;
