@@ -3,6 +3,7 @@
 //! only shrink: an entry that is larger than needed is a problem as well.
 
 pub(crate) mod allow;
+mod claims;
 mod edges;
 mod links;
 mod manifests;
@@ -11,7 +12,7 @@ mod size;
 mod source;
 mod words;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use anyhow::{Context, Result, bail};
 
@@ -75,10 +76,12 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
             problems.extend(manifests::check(&manifest, &text));
         }
     }
+    let mut functions = BTreeSet::new();
     for file in files {
         let Some(text) = repo.text(file)? else { continue };
         problems.extend(words::check(file, &text));
         if file.ends_with(".rs") {
+            functions.extend(claims::functions(&text));
             let source = Source::new(&text);
             problems.extend(rust::check(file, &text, &source));
             problems.extend(size::check(file, &source, &mut allowances));
@@ -87,6 +90,10 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
             problems.extend(links::check(file, &text, files));
             problems.extend(docs::check(file, &text, &mut allowances));
         }
+    }
+    for page in claims::PAGES {
+        let text = repo.text(page)?.with_context(|| format!("{page} is not text"))?;
+        problems.extend(claims::check(page, &text, &functions));
     }
     problems.extend(allowances.unused());
     problems.sort();
