@@ -2,16 +2,21 @@
 
 /// Why a text has no words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WordsError {
+pub enum WordsError {
+    /// There is none.
     #[error("it names no program")]
     Empty,
+    /// A quote or an escape has no end.
     #[error("a quote is not closed")]
     OpenQuote,
 }
 
 /// Words are divided by blanks; `'...'` and `"..."` hold blanks, `\` takes the next character as it is, except inside
 /// `'...'`.
-pub(crate) fn split(text: &str) -> Result<Vec<String>, WordsError> {
+///
+/// # Errors
+/// When there is no word, or a quote has no end.
+pub fn split(text: &str) -> Result<Vec<String>, WordsError> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
