@@ -1,11 +1,19 @@
 //! The connection to an engine: made when it is first needed, checked when somebody asks.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{error::Error as _, path::Path, sync::Arc, time::Duration};
 
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, errors::Error};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::Connect},
+    rt::{TokioExecutor, TokioIo},
+};
 use stroem_core::{CpuQuantity, Outcome};
-use tokio::sync::OnceCell;
+use tokio::{net::UnixStream, sync::OnceCell};
 
 use crate::{DockerRunnerOptions, OptionsError, address::Address, tls};
 
@@ -20,6 +28,7 @@ pub(crate) struct Engine {
     /// Its API.
     pub(crate) docker: Docker,
     address: Address,
+    is_negotiated: Arc<OnceCell<()>>,
     facts: Arc<OnceCell<Facts>>,
 }
 
@@ -38,34 +47,37 @@ impl Engine {
     /// Prepares the connection; nothing is sent.
     pub(crate) fn new(options: &DockerRunnerOptions) -> Result<Self, OptionsError> {
         let address = Address::parse(options.host.as_deref(), options.tls.is_some())?;
+        let (secs, version) = (ANSWER_SECS, API_DEFAULT_VERSION);
         let connected = match (&address, &options.tls) {
             (Address::Unix(path), _) => {
-                Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_SECS, API_DEFAULT_VERSION)
+                let path: Arc<Path> = path.as_path().into();
+                let connect = tower::service_fn(move |_: hyper::Uri| {
+                    let path = Arc::clone(&path);
+                    async move { UnixStream::connect(path).await.map(TokioIo::new) }.boxed()
+                });
+                let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connect);
+                Docker::connect_with_custom_transport(through(client), Some("http://docker"), secs, version)
             }
             (Address::Tcp(authority), None) => {
-                Docker::connect_with_http(&format!("tcp://{authority}"), ANSWER_SECS, API_DEFAULT_VERSION)
+                Docker::connect_with_http(&format!("tcp://{authority}"), secs, version)
             }
             (Address::Tcp(authority), Some(files)) => {
                 let client = Client::builder(TokioExecutor::new()).build(tls::connector(files)?);
-                let send = move |request: BollardRequest| {
-                    let answer = client.request(request);
-                    async move { answer.await.map_err(Error::from) }
-                };
                 let address = format!("https://{authority}");
-                Docker::connect_with_custom_transport(send, Some(address), ANSWER_SECS, API_DEFAULT_VERSION)
+                Docker::connect_with_custom_transport(through(client), Some(address), secs, version)
             }
         };
         let docker = connected
             .map_err(|error| OptionsError::Address { address: address.to_string(), reason: words(&error) })?;
-        Ok(Self { docker, address, facts: Arc::default() })
+        Ok(Self { docker, address, is_negotiated: Arc::default(), facts: Arc::default() })
     }
 
     /// What is known of it; asks it once.
     pub(crate) async fn facts(&self) -> Result<&Facts, Error> {
         self.facts
             .get_or_try_init(|| async {
-                let docker = self.docker.clone().negotiate_version().await?;
-                let info = docker.info().await?;
+                self.negotiate().await?;
+                let info = self.docker.info().await?;
                 let has_local = |logs: &Vec<String>| logs.iter().any(|driver| driver == "local");
                 let millicores = info.ncpu.and_then(|count| u32::try_from(count * 1_000).ok());
                 Ok(Facts {
@@ -81,15 +93,21 @@ impl Engine {
             .await
     }
 
+    /// Agrees on a version of the API, once; all clones of the client follow it.
+    pub(crate) async fn negotiate(&self) -> Result<(), Error> {
+        let agree = || async { self.docker.clone().negotiate_version().await.map(drop) };
+        self.is_negotiated.get_or_try_init(agree).await.map(drop)
+    }
+
     /// Whether it answers now; in words if not.
     pub(crate) async fn check(&self) -> Result<(), String> {
         let cannot =
             |reason: &str| format!("the Docker engine at {} cannot be reached: {reason}", self.address);
         let asked = async {
-            if self.facts.initialized() {
+            if self.is_negotiated.initialized() {
                 self.docker.ping().await.map(drop)
             } else {
-                self.facts().await.map(drop)
+                self.negotiate().await
             }
         };
         match tokio::time::timeout(PING, asked).await {
@@ -107,6 +125,17 @@ impl Engine {
             _ => Outcome::RunnerError { message },
         }
     }
+}
+
+/// How requests go through a client.
+fn through<C, B>(
+    client: Client<C, B>,
+) -> impl Fn(Request<B>) -> BoxFuture<'static, Result<Response<Incoming>, Error>> + Send + Sync + 'static
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    move |request| client.request(request).map_err(Error::from).boxed()
 }
 
 /// The engine's own words, or what happened on the way to it.

@@ -52,6 +52,17 @@ pub enum PullPolicy {
     Never,
 }
 
+impl PullPolicy {
+    /// From its word in a configuration, which has checked it.
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => Self::Missing,
+        }
+    }
+}
+
 /// What no step gets more of; what a step does not say itself, it gets too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ceilings {

@@ -90,7 +90,7 @@ impl DockerRunner {
 
     /// The names of all containers with a label.
     async fn containers(&self, label: &str, value: &str) -> Result<Vec<String>, Error> {
-        self.engine.facts().await?;
+        self.engine.negotiate().await?;
         let filters = HashMap::from([("label".to_owned(), vec![format!("{label}={value}")])]);
         let options =
             ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };

@@ -5,7 +5,7 @@
 //! to know stands in its text, so that arguments show in no process list.
 
 use stroem_core::{Language, limits};
-use stroem_runner::toolchain_arguments;
+use stroem_runner::toolchain;
 
 /// The runner's directory in a container.
 pub(crate) const HOME: &str = "/.stroem";
@@ -52,7 +52,7 @@ fn choose(interpreter: &Interpreter, rest: &str) -> String {
             let mut text = String::new();
             for (index, name) in names.iter().enumerate() {
                 let word = if index == 0 { "if" } else { "elif" };
-                let arguments = toolchain_arguments(name).join(" ");
+                let arguments = toolchain::arguments(name).join(" ");
                 text.push_str(&format!(
                     "  {word} command -v {name} > /dev/null 2>&1; then set -- {name} {arguments} {rest}\n"
                 ));

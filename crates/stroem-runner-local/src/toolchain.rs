@@ -64,8 +64,8 @@ pub(crate) fn is_program(file: &Path) -> bool {
 }
 
 fn command(name: &str, program: &Path) -> Vec<String> {
-    let arguments = stroem_runner::toolchain_arguments(name);
     let first = program.to_string_lossy().into_owned();
+    let arguments = stroem_runner::toolchain::arguments(name);
     std::iter::once(first).chain(arguments.iter().map(ToString::to_string)).collect()
 }
 

@@ -13,11 +13,12 @@ mod event;
 mod fake;
 mod request;
 mod runner;
+pub mod toolchain;
 mod within;
 pub mod words;
 
 pub use event::{EventSender, OutputStream, RunnerEvent, StopReason, StopReceiver};
 pub use fake::{FakeRunner, FakeScript};
-pub use request::{ATTEMPT_VARIABLE, RunRequest, StepIdentity, marker_prefix, toolchain_arguments};
+pub use request::{ATTEMPT_VARIABLE, RunRequest, StepIdentity, marker_prefix};
 pub use runner::{Runner, Unavailable};
 pub use within::Within;

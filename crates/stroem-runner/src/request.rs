@@ -60,14 +60,3 @@ impl RunRequest {
 pub fn marker_prefix(attempt: AttemptKey) -> String {
     format!("{}-{}-{}-", attempt.job, attempt.step, attempt.attempt)
 }
-
-/// What a toolchain of [`stroem_core::Language::toolchains`] needs before the script's path.
-pub fn toolchain_arguments(name: &str) -> &'static [&'static str] {
-    match name {
-        // A script is no project: uv neither looks for one nor makes one. It takes the system's Python where there is
-        // one, without the network; it goes there only for a script that declares packages itself.
-        "uv" => &["run", "--no-project", "--quiet"],
-        "bun" | "deno" | "go" => &["run"],
-        _ => &[],
-    }
-}

@@ -1,4 +1,5 @@
-//! Splits an `interpreter:` into words as a shell would, without anything that a shell would expand.
+//! Splits an `interpreter:` into words as a shell would, without anything that a shell would expand. The same for all
+//! runners.
 
 /// Why a text has no words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -6,7 +7,7 @@ pub enum WordsError {
     /// There is none.
     #[error("it names no program")]
     Empty,
-    /// A quote or an escape has no end.
+    /// A quote has no partner.
     #[error("a quote is not closed")]
     OpenQuote,
 }
@@ -15,7 +16,7 @@ pub enum WordsError {
 /// `'...'`.
 ///
 /// # Errors
-/// When there is no word, or a quote has no end.
+/// [`WordsError`].
 pub fn split(text: &str) -> Result<Vec<String>, WordsError> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -3,6 +3,7 @@
 mod basics;
 mod commands;
 mod crashes;
+mod docker;
 mod harness;
 mod logs;
 mod routing;

@@ -1,6 +1,8 @@
 //! The runner on a real engine. Without one each test says that it was skipped.
 
 mod conformance;
+mod engines;
 mod images;
+mod pulls;
 mod rules;
 mod support;
