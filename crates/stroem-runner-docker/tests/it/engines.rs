@@ -160,7 +160,7 @@ fn certificates(directory: &Path, address: &str) -> Result<(), String> {
         subject() { openssl req -newkey rsa:2048 -nodes -keyout \"$1-key.pem\" -out \"$1.csr\" -subj \"/CN=$1\"; }
         sign() { openssl x509 -req -in \"$1.csr\" -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -out \"$1.pem\" -extfile \"$1.ext\"; }
         openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca-key.pem -out ca.pem -subj /CN=authority
-        echo 'subjectAltName=IP:$2\nextendedKeyUsage=serverAuth' > server.ext
+        printf 'subjectAltName=IP:%s\nextendedKeyUsage=serverAuth\n' \"$2\" > server.ext
         echo 'extendedKeyUsage=clientAuth' > client.ext
         subject server; sign server; subject client; sign client";
     let made = Command::new("sh").args(["-c", program, "sh"]).arg(directory).arg(address).output();

@@ -5,4 +5,5 @@ mod engines;
 mod images;
 mod pulls;
 mod rules;
+mod speed;
 mod support;

@@ -92,7 +92,7 @@ fn the_runner_image_has_a_default() {
 fn variables_of_docker_fill_in_what_the_section_leaves_out() {
     let variables = [
         TOKEN,
-        ("HOME", "/root"),
+        ("HOME", "/h"),
         ("DOCKER_HOST", "tcp://dind:2376"),
         ("DOCKER_TLS_VERIFY", "1"),
         ("DOCKER_CERT_PATH", "/certs"),
@@ -105,7 +105,7 @@ fn variables_of_docker_fill_in_what_the_section_leaves_out() {
         key: "/certs/key.pem".into(),
     };
     assert_eq!(docker.tls, Some(tls));
-    assert_eq!(docker.registry_config, Some("/root/.docker/config.json".into()));
+    assert_eq!(docker.registry_config, Some("/h/.docker/config.json".into()));
     let own = "docker: {host: 'unix:///run/docker.sock', registry_config: /etc/c.json, tls: {ca: a, cert: b, key: c}}";
     let docker = load(own, &variables).unwrap().docker.unwrap();
     assert_eq!(docker.host.as_deref(), Some("unix:///run/docker.sock"));
