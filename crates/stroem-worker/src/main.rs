@@ -49,10 +49,10 @@ fn run() -> Result<(), Failure> {
     let config = read_config(&environment)?;
     let transport = HttpTransport::new(&config.server_url)
         .map_err(|error| Failure { message: format!("`server_url`: {error}"), code: EXIT_CONFIG })?;
-    let mut runners = vec![local_runner(&environment)?];
+    let runners = std::iter::once(local_runner(&environment)?);
     #[cfg(feature = "docker")]
-    runners.extend(docker_runner(&config)?);
-    let options = Options::new(&config, runners);
+    let runners = runners.chain(docker_runner(&config)?);
+    let options = Options::new(&config, runners.collect());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()

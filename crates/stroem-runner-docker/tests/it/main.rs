@@ -3,6 +3,7 @@
 mod conformance;
 mod engines;
 mod images;
+mod leftovers;
 mod pulls;
 mod rules;
 mod speed;
