@@ -12,12 +12,12 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
 use stroem_core::{Language, Outcome, ScriptBody, ScriptSpec, StepRun};
-use stroem_runner::{Packages, RunRequest, WithPackages};
+use stroem_runner::{Packages, RunRequest, WithPackages, Within};
 
 use crate::{
     command,
@@ -75,7 +75,7 @@ impl Preparer {
         self.lay_out(request.workspace.as_deref(), &layout, stop)?;
         let directory = match request.spec.workdir.as_deref() {
             None => layout.workspace.clone(),
-            Some(path) => inside(&layout.workspace, path, "workdir", Path::is_dir, "directory")?,
+            Some(path) => Within::Workdir.find(&layout.workspace, path)?,
         };
         let file = script_file(script, &layout)?;
         let mut environment = command::environment(request, &self.options, &layout);
@@ -150,29 +150,8 @@ fn script_file(script: &ScriptSpec, layout: &Layout) -> Result<PathBuf, Outcome>
             fs::write(&path, text).map_err(|error| disk_outcome(&layout.scratch, &error))?;
             Ok(path)
         }
-        ScriptBody::File(path) => inside(&layout.workspace, path, "source", Path::is_file, "file"),
+        ScriptBody::File(path) => Within::Source.find(&layout.workspace, path),
     }
-}
-
-/// A path inside the workspace. One that leads out of it, be it by a link, is the user's error.
-fn inside(
-    workspace: &Path,
-    path: &str,
-    key: &str,
-    is: fn(&Path) -> bool,
-    what: &str,
-) -> Result<PathBuf, Outcome> {
-    let outside = || invalid(&format!("{key}: `{path}` is not a path inside the workspace"));
-    let relative = Path::new(path);
-    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(outside());
-    }
-    let found = workspace.join(relative);
-    if !is(&found) {
-        return Err(invalid(&format!("{key}: the workspace has no {what} `{path}`")));
-    }
-    let real = |path: &Path| path.canonicalize().map_err(|error| disk_outcome(path, &error));
-    if real(&found)?.starts_with(real(workspace)?) { Ok(found) } else { Err(outside()) }
 }
 
 pub(crate) fn invalid(message: &str) -> Outcome {
@@ -185,31 +164,5 @@ pub(crate) fn disk_outcome(path: &Path, error: &io::Error) -> Outcome {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Outcome::DiskFull { message },
         _ => Outcome::RunnerError { message },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_that_lead_out_of_the_workspace_are_refused() {
-        let root = tempfile::tempdir().expect("a directory");
-        let workspace = root.path().join("workspace");
-        fs::create_dir_all(workspace.join("sub")).expect("made");
-        fs::create_dir(root.path().join("other")).expect("made");
-        std::os::unix::fs::symlink("../other", workspace.join("out")).expect("linked");
-        std::os::unix::fs::symlink("sub", workspace.join("in")).expect("linked");
-        let check = |path: &str| match inside(&workspace, path, "workdir", Path::is_dir, "directory") {
-            Ok(_) => String::new(),
-            Err(outcome) => outcome.to_string(),
-        };
-        for fine in ["sub", ".", "./sub", "in"] {
-            assert_eq!(check(fine), "", "{fine}");
-        }
-        for outside in ["..", "sub/../..", "/etc", "out"] {
-            assert_eq!(check(outside), format!("workdir: `{outside}` is not a path inside the workspace"));
-        }
-        assert_eq!(check("missing"), "workdir: the workspace has no directory `missing`");
     }
 }

@@ -28,7 +28,9 @@ mod shared;
 mod state;
 mod worker;
 
-pub use config::{DockerSection, KubernetesSection, LimitsSection, SCHEMA, WorkerConfig};
+pub use config::{
+    CeilingsSection, DockerSection, KubernetesSection, LimitsSection, SCHEMA, TlsSection, WorkerConfig,
+};
 pub use error::WorkerError;
 pub use options::Options;
 pub use worker::{Handle, Worker};

@@ -7,6 +7,8 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 use stroem_api::{ControlPlane, HttpTransport};
 use stroem_config::Source;
 use stroem_runner::Runner;
+#[cfg(feature = "docker")]
+use stroem_runner_docker::{Ceilings, DockerRunner, DockerRunnerOptions, Hardening, PullPolicy, TlsFiles};
 use stroem_runner_local::{LocalRunner, LocalRunnerOptions, become_subreaper, keeper};
 use stroem_worker::{Handle, Options, Worker, WorkerConfig, WorkerError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,8 +49,10 @@ fn run() -> Result<(), Failure> {
     let config = read_config(&environment)?;
     let transport = HttpTransport::new(&config.server_url)
         .map_err(|error| Failure { message: format!("`server_url`: {error}"), code: EXIT_CONFIG })?;
-    let runner = local_runner(&environment)?;
-    let options = Options::new(&config, vec![runner]);
+    let runners = std::iter::once(local_runner(&environment)?);
+    #[cfg(feature = "docker")]
+    let runners = runners.chain(docker_runner(&config)?);
+    let options = Options::new(&config, runners.collect());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -136,6 +140,36 @@ fn local_runner(environment: &[(String, String)]) -> Result<Arc<dyn Runner>, Fai
     let runner =
         LocalRunner::new(options).map_err(|error| Failure::environment("steps cannot be started", error))?;
     Ok(Arc::new(runner))
+}
+
+#[cfg(feature = "docker")]
+fn docker_runner(config: &WorkerConfig) -> Result<Option<Arc<dyn Runner>>, Failure> {
+    let Some(section) = &config.docker else { return Ok(None) };
+    let options = DockerRunnerOptions {
+        host: section.host.clone(),
+        tls: section.tls.clone().map(|tls| TlsFiles { ca: tls.ca, cert: tls.cert, key: tls.key }),
+        runner_image: config.runner_image.clone().unwrap_or_default(),
+        pull: PullPolicy::parse(&section.pull),
+        pull_timeout: section.pull_timeout.as_duration(),
+        registry_config: section.registry_config.clone(),
+        ceilings: Ceilings {
+            cpu: section.limits.cpu(),
+            memory: section.limits.memory,
+            pids: section.limits.pids,
+        },
+        hardening: Hardening {
+            user: section.user.clone(),
+            read_only_root: section.read_only,
+            cap_drop: section.cap_drop.clone(),
+            network: section.network.clone(),
+        },
+        mounts: section.mounts.clone(),
+        owner: format!("{} {} {}", config.worker_name, config.server_url, config.state_dir.display()),
+    };
+    match DockerRunner::new(options) {
+        Ok(runner) => Ok(Some(Arc::new(runner))),
+        Err(error) => Err(Failure { message: error.to_string(), code: EXIT_CONFIG }),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read once, here")]

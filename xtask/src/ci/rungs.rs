@@ -21,7 +21,7 @@ pub(crate) const ALL: &[Rung] = &[
     Rung {
         name: "tests",
         needs: &[&Tool::NEXTEST, &Tool::C_COMPILER, &Tool::BASH],
-        wants: &[&Tool::PYTHON, &Tool::NODE, &Tool::POSTGRES],
+        wants: &[&Tool::PYTHON, &Tool::NODE, &Tool::POSTGRES, &Tool::DOCKER],
         run: tests,
     },
     Rung { name: "doctests", needs: &[&Tool::C_COMPILER], wants: &[], run: doctests },

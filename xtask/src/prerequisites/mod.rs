@@ -18,11 +18,24 @@ pub(crate) struct Prerequisites<'a> {
     repo: &'a Repo,
     known: BTreeMap<&'static str, Result<(), String>>,
     package_lists_are_fresh: bool,
+    /// Programs whose services were brought up here.
+    services: Vec<&'static str>,
+}
+
+/// What was started is stopped.
+impl Drop for Prerequisites<'_> {
+    fn drop(&mut self) {
+        for program in &self.services {
+            if let Err(error) = Shell::program(self.repo, program, &["down"]).run() {
+                println!("{program} down: {error:#}");
+            }
+        }
+    }
 }
 
 impl<'a> Prerequisites<'a> {
     pub(crate) fn new(repo: &'a Repo) -> Self {
-        Self { repo, known: BTreeMap::new(), package_lists_are_fresh: false }
+        Self { repo, known: BTreeMap::new(), package_lists_are_fresh: false, services: vec![] }
     }
 
     /// Makes sure that a tool is there; the error is the reason why it is not, with the command that helps.
@@ -55,6 +68,10 @@ impl<'a> Prerequisites<'a> {
             Source::System(packages) => self.system(packages),
             Source::Wheel(wheel) => self.wheel(wheel),
             Source::Component(name) => Shell::program(self.repo, "rustup", &["component", "add", name]).run(),
+            Source::Service(program) => {
+                self.services.push(program);
+                Shell::program(self.repo, program, &["up"]).run()
+            }
         };
         match done {
             Err(error) => Err(format!("{} is missing: {error:#}", tool.name)),

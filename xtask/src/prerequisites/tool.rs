@@ -17,6 +17,8 @@ pub(crate) enum Source {
     Wheel(Wheel),
     /// A component of the Rust toolchain.
     Component(&'static str),
+    /// A service that a program of the repository starts with `up` and stops with `down`.
+    Service(&'static str),
 }
 
 /// A Rust program in a Python wheel that holds nothing but that program.
@@ -55,6 +57,15 @@ impl Tool {
         name: "clippy",
         probe: ("cargo", &["clippy", "--version"]),
         source: Source::Component("clippy"),
+    };
+    /// An engine, and the images that tests use.
+    pub(crate) const DOCKER: Self = Self {
+        name: "a Docker engine",
+        probe: (
+            "docker",
+            &["image", "inspect", "--format", "{{.Id}}", "stroem-test/runner", "stroem-test/busybox"],
+        ),
+        source: Source::Service("dev/docker"),
     };
     pub(crate) const GIT: Self =
         Self { name: "git", probe: ("git", &["--version"]), source: Source::System(&["git"]) };

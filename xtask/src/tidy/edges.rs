@@ -34,7 +34,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "stroem-server",
-        &["stroem-core", "stroem-workflow", "stroem-app", "stroem-api", "stroem-config", "stroem-store-*"],
+        &[
+            "stroem-core",
+            "stroem-workflow",
+            "stroem-app",
+            "stroem-api",
+            "stroem-config",
+            "stroem-store",
+            "stroem-store-*",
+        ],
     ),
     (
         "stroem-worker",

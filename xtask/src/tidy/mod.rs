@@ -3,6 +3,7 @@
 //! only shrink: an entry that is larger than needed is a problem as well.
 
 pub(crate) mod allow;
+mod claims;
 mod demands;
 mod edges;
 mod links;
@@ -78,10 +79,12 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
     }
     let mut documents = vec![];
     let mut tests = BTreeSet::new();
+    let mut functions = BTreeSet::new();
     for file in files {
         let Some(text) = repo.text(file)? else { continue };
         problems.extend(words::check(file, &text));
         if file.ends_with(".rs") {
+            functions.extend(claims::functions(&text));
             let source = Source::new(&text);
             problems.extend(rust::check(file, &text, &source));
             problems.extend(size::check(file, &source, &mut allowances));
@@ -95,6 +98,10 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
     }
     for (file, text) in documents {
         problems.extend(demands::check(file, &text, &tests));
+    }
+    for page in claims::PAGES {
+        let text = repo.text(page)?.with_context(|| format!("{page} is not text"))?;
+        problems.extend(claims::check(page, &text, &functions));
     }
     problems.extend(allowances.unused());
     problems.sort();

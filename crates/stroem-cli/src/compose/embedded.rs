@@ -20,7 +20,10 @@ use stroem_worker::{Worker, WorkerConfig, WorkerError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{compose::process, failure::Failure};
+use crate::{
+    compose::{docker_runner, process},
+    failure::Failure,
+};
 
 /// What to put together.
 #[derive(Debug)]
@@ -48,6 +51,9 @@ pub(crate) struct Embedded {
     worker: JoinHandle<Result<(), WorkerError>>,
     worker_stop: CancellationToken,
 }
+
+/// Where an engine of this host listens.
+const ENGINE_SOCKET: &str = "/var/run/docker.sock";
 
 /// The name of the folder's workspace.
 pub(crate) const WORKSPACE: &str = "default";
@@ -133,22 +139,37 @@ fn start_worker(
     control_plane: ControlPlane,
     stop: CancellationToken,
 ) -> Result<JoinHandle<Result<(), WorkerError>>, Failure> {
-    let text = serde_json::json!({
+    let environment = process::environment();
+    // Where an engine could be, so that steps in containers run here as they do on a server.
+    let is_engine =
+        Path::new(ENGINE_SOCKET).exists() || environment.iter().any(|(name, _)| name == "DOCKER_HOST");
+    let mut settings = serde_json::json!({
         "worker_token": token,
         "worker_name": "local",
         "max_concurrent": options.max_concurrent,
         "workspace_cache_dir": data_dir.join("cache"),
         "state_dir": data_dir.join("worker"),
         "drain_timeout_secs": 1,
-    })
-    .to_string();
-    let source =
-        stroem_config::Source { file: "the embedded worker's settings", text: &text, environment: &[] };
+    });
+    if is_engine {
+        settings["docker"] = serde_json::json!({});
+        settings["tags"] = serde_json::json!(["script", "docker"]);
+    }
+    let text = settings.to_string();
+    let environment: Vec<_> =
+        environment.into_iter().filter(|(name, _)| !name.starts_with("STROEM__")).collect();
+    let source = stroem_config::Source {
+        file: "the embedded worker's settings",
+        text: &text,
+        environment: &environment,
+    };
     let config = WorkerConfig::load(source, "local").map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Internal { message: lines.join("\n") }
     })?;
-    let worker = Worker::new(stroem_worker::Options::new(&config, runners(&options.keeper)?), control_plane)
+    let mut runners = runners(&options.keeper)?;
+    runners.extend(docker_runner(&config)?);
+    let worker = Worker::new(stroem_worker::Options::new(&config, runners), control_plane)
         .map_err(|error| Failure::environment(error.to_string()))?;
     #[expect(clippy::disallowed_methods, reason = "joined by Embedded::stop")]
     Ok(tokio::spawn(worker.run(stop)))

@@ -5,6 +5,7 @@ mod breadth;
 mod chaos;
 mod commands;
 mod crashes;
+mod docker;
 mod harness;
 mod large;
 mod logs;

@@ -13,7 +13,7 @@ mod isolation;
 mod stops;
 mod streams;
 
-use std::{io::Write as _, path::Path};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use async_trait::async_trait;
 pub use ends::*;
@@ -38,6 +38,12 @@ pub trait Subject: Send + Sync {
     /// Whether stdout and stderr can be told apart.
     fn separates_streams(&self) -> bool {
         true
+    }
+
+    /// How long a stopped attempt may take beyond its grace until everything of it is removed. Nothing of it runs after
+    /// one second; a platform may need another to take its things away.
+    fn stop_margin(&self) -> Duration {
+        Duration::from_secs(1)
     }
 
     /// Why a memory limit cannot be tested here; nothing when it can.

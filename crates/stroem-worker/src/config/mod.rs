@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 use stroem_config::{Place, Problem, Source};
-use stroem_core::{ByteSize, HumanDuration, RunnerKind, Secret, Tag, TagSet, WorkerName, limits};
+use stroem_core::{
+    ByteSize, CpuQuantity, HumanDuration, RunnerKind, Secret, Tag, TagSet, WorkerName, limits,
+};
 
 pub use schema::SCHEMA;
 
@@ -52,6 +54,85 @@ pub struct WorkerConfig {
 pub struct DockerSection {
     /// The engine's address.
     pub host: Option<String>,
+    /// For an engine that speaks TLS.
+    pub tls: Option<TlsSection>,
+    /// `always`, `missing` or `never`.
+    pub pull: String,
+    /// How long one pull may take.
+    pub pull_timeout: HumanDuration,
+    /// Docker's `config.json`.
+    pub registry_config: Option<PathBuf>,
+    /// What no step gets more of.
+    pub limits: CeilingsSection,
+    /// Goes before the image's user.
+    pub user: Option<String>,
+    /// The root is read-only.
+    pub read_only: bool,
+    /// Capabilities that are dropped.
+    pub cap_drop: Vec<String>,
+    /// The network's name.
+    pub network: Option<String>,
+    /// What every container gets of the engine's host.
+    pub mounts: Vec<String>,
+}
+
+/// `docker.tls`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// Who may have signed the engine's certificate.
+    pub ca: PathBuf,
+    /// The client's certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// `docker.limits`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CeilingsSection {
+    /// Processor time, checked by the table.
+    cpu: Option<String>,
+    /// Memory.
+    pub memory: Option<ByteSize>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+}
+
+impl CeilingsSection {
+    /// Processor time.
+    ///
+    /// # Panics
+    /// Never: the table checks the amount.
+    pub fn cpu(&self) -> Option<CpuQuantity> {
+        self.cpu.as_ref().map(|cpu| cpu.parse().expect("the table checked it"))
+    }
+}
+
+impl DockerSection {
+    /// Fills in what Docker's own variables say and the section leaves out.
+    fn over(mut self, environment: &[(String, String)]) -> Self {
+        let variable = |name: &str| {
+            let found = environment.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+        };
+        let home = variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+        self.host = self.host.or_else(|| variable("DOCKER_HOST"));
+        if self.tls.is_none() && variable("DOCKER_TLS_VERIFY").is_some() {
+            let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| home.clone());
+            self.tls = folder.map(|folder| TlsSection {
+                ca: folder.join("ca.pem"),
+                cert: folder.join("cert.pem"),
+                key: folder.join("key.pem"),
+            });
+        }
+        if self.registry_config.is_none() {
+            let folder = variable("DOCKER_CONFIG").map(PathBuf::from).or(home);
+            self.registry_config = folder.map(|folder| folder.join("config.json"));
+        }
+        self
+    }
 }
 
 /// `kubernetes:`
@@ -120,14 +201,17 @@ impl WorkerConfig {
     }
 
     fn check(written: Written, source: Source<'_>, host_name: &str) -> Result<Self, Vec<Problem>> {
-        let (docker, kubernetes) = (written.docker.is_some(), written.kubernetes.is_some());
+        let tags: TagSet = written.tags.into_iter().chain(written.capabilities).collect();
         let problems: Vec<Problem> = [
-            ("docker", docker && !cfg!(feature = "docker")),
-            ("kubernetes", kubernetes && !cfg!(feature = "kubernetes")),
+            ("docker", written.docker.is_some(), cfg!(feature = "docker")),
+            ("kubernetes", written.kubernetes.is_some(), cfg!(feature = "kubernetes")),
         ]
         .into_iter()
-        .filter(|(_, missing)| *missing)
-        .map(|(name, _)| not_built(source.file, name))
+        .filter_map(|(name, is_section, is_built)| match (is_section, is_built) {
+            (true, false) => Some(not_built(source.file, name)),
+            (false, _) if tags.contains(name) => Some(no_section(source.file, name)),
+            (true, true) | (false, _) => None,
+        })
         .collect();
         if !problems.is_empty() {
             return Err(problems);
@@ -139,9 +223,9 @@ impl WorkerConfig {
             worker_token: written.worker_token,
             max_concurrent: written.max_concurrent,
             poll_interval_secs: written.poll_interval_secs,
-            tags: written.tags.into_iter().chain(written.capabilities).collect(),
+            tags,
             runner_image: written.runner_image,
-            docker: written.docker,
+            docker: written.docker.map(|docker| docker.over(source.environment)),
             kubernetes: written.kubernetes,
             exclusive: written.exclusive,
             state_dir: written
@@ -166,7 +250,7 @@ impl WorkerConfig {
         if section {
             format!("this version of the worker has no {name} runner yet")
         } else {
-            format!("the worker's configuration has the tag `{name}` but no `{name}:` section")
+            format!("the worker's configuration has no section `{name}:`")
         }
     }
 }
@@ -183,6 +267,12 @@ fn name_of_host(host_name: &str) -> WorkerName {
     let name: String = host_name.chars().take(limits::NAME_LENGTH).map(plain).collect();
     let fallback = || WorkerName::new("worker").expect("these letters are a name");
     WorkerName::new(&name).unwrap_or_else(|_| fallback())
+}
+
+fn no_section(file: &str, name: &str) -> Problem {
+    let place = Place::File { file: file.into(), line: 1, column: 1 };
+    let message = format!("the tag `{name}` is there, but no section `{name}:`");
+    Problem::new(place, message).suggest(format!("write `{name}: {{}}`, or take the tag out"))
 }
 
 fn not_built(file: &str, name: &str) -> Problem {

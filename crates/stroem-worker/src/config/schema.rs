@@ -1,7 +1,7 @@
 //! The table of the worker's configuration. Reader, error messages and reference come from it.
 
 use stroem_config::{Key, Kind, Schema};
-use stroem_core::{Tag, WorkerName};
+use stroem_core::{CpuQuantity, Tag, WorkerName};
 
 const COUNT: Kind = Kind::Integer { min: 1, max: 10_000 };
 const SECONDS: Kind = Kind::Integer { min: 1, max: 86_400 };
@@ -40,7 +40,8 @@ pub static SCHEMA: Schema = Schema {
         Key::new("tags", Kind::List(&TAG), "What the worker can do; a step runs only where all of its tags are.")
             .or("[script]"),
         Key::new("capabilities", Kind::List(&TAG), "More tags.").or("[]"),
-        Key::new("runner_image", Kind::Text, "The image of script steps in containers and pods."),
+        Key::new("runner_image", Kind::Text, "The image of script steps in containers and pods.")
+            .or("ghcr.io/fremvaerk/stroem-runner:latest"),
         Key::new("docker", Kind::Section(&DOCKER), "Runs steps on a Docker engine."),
         Key::new("kubernetes", Kind::Section(&KUBERNETES), "Runs steps as pods."),
         Key::new("exclusive", Kind::Bool, "Takes only steps that ask for all of the worker's custom tags.").or("false"),
@@ -56,11 +57,72 @@ pub static SCHEMA: Schema = Schema {
 };
 
 static DOCKER: Schema = Schema {
-    keys: &[Key::new(
-        "host",
-        Kind::Text,
-        "The engine's address; `DOCKER_HOST` or the local socket when left out.",
-    )],
+    keys: &[
+        Key::new(
+            "host",
+            Kind::Text,
+            "The engine's address, `unix:///path` or `tcp://host:port`; `DOCKER_HOST` or the local socket when left out.",
+        ),
+        Key::new(
+            "tls",
+            Kind::Section(&TLS),
+            "Files of a client for an engine that speaks TLS; with `DOCKER_TLS_VERIFY` those in `DOCKER_CERT_PATH` when left out.",
+        ),
+        Key::new("pull", Kind::Choice(&["always", "missing", "never"]), "When images are pulled.")
+            .or("missing"),
+        Key::new("pull_timeout", Kind::Duration, "How long one pull may take.").or("10m"),
+        Key::new(
+            "registry_config",
+            Kind::Text,
+            "Docker's `config.json` with the credentials of registries; the one in `DOCKER_CONFIG` or `~/.docker` when left out.",
+        ),
+        Key::new(
+            "limits",
+            Kind::Section(&CEILINGS),
+            "What no step gets more of, and what a step without `resources` gets.",
+        )
+        .or("{}"),
+        Key::new("user", Kind::Text, "The user of every container; the image's own when left out."),
+        Key::new("read_only", Kind::Bool, "Whether the root of every container is read-only.").or("false"),
+        Key::new(
+            "cap_drop",
+            Kind::List(&Kind::Text),
+            "Capabilities that are dropped, `ALL` for all of them.",
+        )
+        .or("[]"),
+        Key::new(
+            "network",
+            Kind::Text,
+            "The network of every container, or `none`; the engine's default when left out.",
+        ),
+        Key::new(
+            "mounts",
+            Kind::List(&Kind::Text),
+            "What every container gets of the engine's host, as `/from:/to[:ro]`; steps cannot ask for any.",
+        )
+        .or("[]"),
+    ],
+};
+
+static TLS: Schema = Schema {
+    keys: &[
+        Key::new("ca", Kind::Text, "Who may have signed the engine's certificate.").required(),
+        Key::new("cert", Kind::Text, "The client's certificate.").required(),
+        Key::new("key", Kind::Text, "Its key.").required(),
+    ],
+};
+
+static CEILINGS: Schema = Schema {
+    keys: &[
+        Key::new("cpu", CPU, "Processor time."),
+        Key::new("memory", Kind::Size, "Memory."),
+        Key::new("pids", Kind::Integer { min: 1, max: 4_194_304 }, "Processes and threads."),
+    ],
+};
+
+const CPU: Kind = Kind::Checked {
+    what: "an amount of CPU such as `500m` or `2`",
+    rule: |text| text.parse::<CpuQuantity>().map(drop).map_err(|error| error.to_string()),
 };
 
 static KUBERNETES: Schema = Schema {

@@ -14,18 +14,19 @@ fn tags(config: &WorkerConfig) -> String {
     config.tags.queue_key()
 }
 
+/// A configuration that users find in the repository.
+fn example(name: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/config").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
 #[test]
 fn the_docker_snippet_of_the_page_loads() {
-    let text = r#"
-tags:
-  - script
-  - docker
-docker: {}
-runner_image: "ghcr.io/fremvaerk/stroem-runner:latest"
-"#;
-    let config = load(text, &[TOKEN]).unwrap();
+    let config = load(&example("worker-docker.yaml"), &[TOKEN]).unwrap();
     assert_eq!(tags(&config), "docker,script");
-    assert_eq!(config.docker, Some(DockerSection { host: None }));
+    let docker = config.docker.as_ref().unwrap();
+    assert_eq!((&docker.host, &docker.tls, docker.pull.as_str()), (&None, &None, "missing"));
+    assert_eq!(docker.pull_timeout, HumanDuration::from_secs(600));
     assert_eq!(config.runner_image.as_deref(), Some("ghcr.io/fremvaerk/stroem-runner:latest"));
     assert_eq!(
         config.missing_runner(RunnerKind::Docker),
@@ -35,15 +36,7 @@ runner_image: "ghcr.io/fremvaerk/stroem-runner:latest"
 
 #[test]
 fn the_kubernetes_snippet_of_the_page_loads() {
-    let text = "
-tags:
-  - script
-  - kubernetes
-kubernetes:
-  namespace: stroem-jobs
-  init_image: curlimages/curl:latest # optional, default
-";
-    let kubernetes = load(text, &[TOKEN]).unwrap().kubernetes.unwrap();
+    let kubernetes = load(&example("worker-kubernetes.yaml"), &[TOKEN]).unwrap().kubernetes.unwrap();
     assert_eq!(
         (kubernetes.namespace.as_str(), kubernetes.init_image.as_str()),
         ("stroem-jobs", "curlimages/curl:latest")
@@ -52,43 +45,93 @@ kubernetes:
 
 #[test]
 fn the_full_snippet_of_the_page_loads() {
-    let text = r#"
-server_url: "http://stroem-server:8080"
-worker_token: "your-token"
-worker_name: "worker-1"
-max_concurrent: 4
-poll_interval_secs: 2
-workspace_cache_dir: /var/stroem/workspace-cache
-tags:
-  - script
-  - docker
-  - kubernetes
-runner_image: "ghcr.io/fremvaerk/stroem-runner:latest"
-docker: {}
-kubernetes:
-  namespace: stroem-jobs
-"#;
-    let config = load(text, &[]).unwrap();
+    let config = load(&example("worker.yaml"), &[]).unwrap();
     assert_eq!(config.server_url, "http://stroem-server:8080");
     assert_eq!(config.worker_token.expose(), "your-token");
     assert_eq!(config.worker_name.as_str(), "worker-1");
+    assert_eq!((config.max_concurrent, config.poll_interval_secs), (4, 2));
+    assert_eq!(config.workspace_cache_dir, PathBuf::from("/var/stroem/workspace-cache"));
     assert_eq!(config.state_dir, PathBuf::from("/var/stroem/worker-state/worker-1"));
     assert_eq!(tags(&config), "docker,kubernetes,script");
+    assert!(config.docker.is_some());
+    let kubernetes = config.kubernetes.unwrap();
+    assert_eq!(
+        (kubernetes.namespace.as_str(), kubernetes.init_image.as_str()),
+        ("stroem-jobs", "curlimages/curl:latest")
+    );
 }
 
 #[test]
 fn the_tags_snippet_of_the_page_loads() {
-    let text = "
-tags:
-  - script # can run local scripts
-  - docker # can run docker steps
-  - kubernetes # can run pod steps
-  - gpu # custom tag for GPU-enabled work
-";
-    let config = load(text, &[TOKEN]).unwrap();
+    // What the snippet leaves out comes from variables.
+    let sections = [TOKEN, ("STROEM__DOCKER__PULL", "missing"), ("STROEM__KUBERNETES__NAMESPACE", "jobs")];
+    let config = load(&example("worker-tags.yaml"), &sections).unwrap();
     assert_eq!(tags(&config), "docker,gpu,kubernetes,script");
-    let expected = "the worker's configuration has the tag `docker` but no `docker:` section";
-    assert_eq!(config.missing_runner(RunnerKind::Docker), expected);
+    assert!(config.docker.is_some() && config.kubernetes.is_some());
+}
+
+#[test]
+fn a_tag_without_its_section_is_an_error() {
+    let expected = |name: &str| {
+        format!(
+            "worker-config.yaml:1:1: the tag `{name}` is there, but no section `{name}:` (write `{name}: {{}}`, or take the tag out)"
+        )
+    };
+    let found = load(&example("worker-tags.yaml"), &[TOKEN]).unwrap_err();
+    assert_eq!(found, [expected("docker"), expected("kubernetes")]);
+}
+
+#[test]
+fn the_runner_image_has_a_default() {
+    let config = load("", &[TOKEN]).unwrap();
+    assert_eq!(config.runner_image.as_deref(), Some("ghcr.io/fremvaerk/stroem-runner:latest"));
+    assert_eq!(config.docker, None);
+}
+
+#[test]
+fn variables_of_docker_fill_in_what_the_section_leaves_out() {
+    let variables = [
+        TOKEN,
+        ("HOME", "/h"),
+        ("DOCKER_HOST", "tcp://dind:2376"),
+        ("DOCKER_TLS_VERIFY", "1"),
+        ("DOCKER_CERT_PATH", "/certs"),
+    ];
+    let docker = load("docker: {}", &variables).unwrap().docker.unwrap();
+    assert_eq!(docker.host.as_deref(), Some("tcp://dind:2376"));
+    let tls = TlsSection {
+        ca: "/certs/ca.pem".into(),
+        cert: "/certs/cert.pem".into(),
+        key: "/certs/key.pem".into(),
+    };
+    assert_eq!(docker.tls, Some(tls));
+    assert_eq!(docker.registry_config, Some("/h/.docker/config.json".into()));
+    let own = "docker: {host: 'unix:///run/docker.sock', registry_config: /etc/c.json, tls: {ca: a, cert: b, key: c}}";
+    let docker = load(own, &variables).unwrap().docker.unwrap();
+    assert_eq!(docker.host.as_deref(), Some("unix:///run/docker.sock"));
+    assert_eq!(docker.registry_config, Some("/etc/c.json".into()));
+    assert_eq!(docker.tls.unwrap().cert, PathBuf::from("b"));
+}
+
+#[test]
+fn the_rules_for_containers_can_be_set() {
+    let text = "
+docker:
+  pull: always
+  pull_timeout: 90s
+  limits: {cpu: 500m, memory: 1Gi, pids: 200}
+  user: '1000:1000'
+  read_only: true
+  cap_drop: [ALL]
+  network: none
+  mounts: ['/var/run/docker.sock:/var/run/docker.sock']
+";
+    let docker = load(text, &[TOKEN]).unwrap().docker.unwrap();
+    assert_eq!((docker.pull.as_str(), docker.pull_timeout), ("always", HumanDuration::from_secs(90)));
+    assert_eq!(docker.limits.cpu().map(CpuQuantity::millicores), Some(500));
+    assert_eq!((docker.limits.memory, docker.limits.pids), (Some(ByteSize(1 << 30)), Some(200)));
+    assert_eq!((docker.user.as_deref(), docker.read_only), (Some("1000:1000"), true));
+    assert_eq!((docker.cap_drop.len(), docker.network.as_deref(), docker.mounts.len()), (1, Some("none"), 1));
 }
 
 #[test]
@@ -126,6 +169,14 @@ fn every_mistake_is_named() {
         (
             "max_concurrent: 0",
             "worker-config.yaml:1:17: `max_concurrent`: `0` is not a whole number from 1 to 10000",
+        ),
+        (
+            "docker: {pull: sometimes}",
+            "worker-config.yaml:1:16: `docker.pull`: `sometimes` is not one of `always`, `missing`, `never`",
+        ),
+        (
+            "docker: {tls: {ca: a, cert: b}}",
+            "worker-config.yaml:1:15: `docker.tls.key` is missing (write it here, or set STROEM__DOCKER__TLS__KEY)",
         ),
         ("tags: script", "worker-config.yaml:1:7: `tags` must be a list, not a text (write `[script]`)"),
         (

@@ -60,6 +60,27 @@ fn required_tags_are_what_the_action_needs_and_both_lists() {
 }
 
 #[test]
+fn required_tags_follow_type_and_runner() {
+    for (action, tags) in [
+        ("type: script, script: 'true'", "script"),
+        ("type: script, script: 'true', runner: local", "script"),
+        ("type: script, script: 'true', runner: docker", "docker"),
+        ("type: script, script: 'true', runner: pod", "kubernetes"),
+        ("type: docker, image: busybox", "docker"),
+        ("type: pod, image: busybox", "kubernetes"),
+    ] {
+        let text = format!(
+            "actions:\n  a: {{ {action} }}\ntasks:\n  t:\n    flow:\n      plain: {{ action: a }}\n      gpu: {{ action: a, tags: [gpu] }}\n"
+        );
+        let plan = healthy(&text).plan("t").expect("a plan");
+        let found: Vec<String> = plan.steps.iter().map(|step| step.required_tags.queue_key()).collect();
+        let mut with_gpu = [tags, "gpu"];
+        with_gpu.sort_unstable();
+        assert_eq!(found, [tags.to_owned(), with_gpu.join(",")], "{action}");
+    }
+}
+
+#[test]
 fn a_steps_timeout_goes_before_its_actions() {
     let text = "
 actions:

@@ -1,0 +1,3 @@
+//! The suite that every runner passes.
+
+stroem_runner::conformance_tests!(crate::support::subject!());
