@@ -181,7 +181,7 @@ fn every_mistake_is_named() {
         ("tags: script", "worker-config.yaml:1:7: `tags` must be a list, not a text (write `[script]`)"),
         (
             "worker_name: 'a/b'",
-            "worker-config.yaml:1:14: `worker_name`: `/` cannot be part of a worker name (letters, digits, `_`, `-`, `.` and spaces inside can)",
+            "worker-config.yaml:1:14: `worker_name`: `/` cannot be part of the name of a worker (letters, digits, `_`, `-`, `.` and spaces inside can)",
         ),
     ] {
         assert_eq!(load(text, &[TOKEN]).unwrap_err(), [expected], "{text}");
