@@ -16,9 +16,10 @@ async fn abandoned(subject: &Docker) -> stroem_runner::RunRequest {
     loop {
         tokio::select! {
             _ = &mut running => panic!("it waits"),
-            event = inbox.recv() => match event {
-                Some(stroem_runner::RunnerEvent::Output { .. }) => return request,
-                _ => {}
+            event = inbox.recv() => {
+                if let Some(stroem_runner::RunnerEvent::Output { .. }) = event {
+                    return request;
+                }
             }
         }
     }
