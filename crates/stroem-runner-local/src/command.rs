@@ -8,13 +8,13 @@ use std::{
 };
 
 use stroem_core::Outcome;
-use stroem_runner::RunRequest;
+use stroem_runner::{RunRequest, words};
 
 use crate::{
     launch::{Launch, LaunchError, Stage},
     prepare::{Layout, disk_outcome, invalid},
     runner::LocalRunnerOptions,
-    toolchain, words,
+    toolchain,
 };
 
 /// All variables of a step; nothing is inherited. Later sources win: the runner's basics, what the worker's configuration

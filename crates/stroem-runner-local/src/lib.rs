@@ -22,7 +22,6 @@ mod runner;
 mod spawner;
 mod toolchain;
 mod tree;
-mod words;
 
 pub use children::become_subreaper;
 pub use runner::{LocalRunner, LocalRunnerOptions};

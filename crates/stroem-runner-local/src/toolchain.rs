@@ -64,14 +64,8 @@ pub(crate) fn is_program(file: &Path) -> bool {
 }
 
 fn command(name: &str, program: &Path) -> Vec<String> {
-    let arguments: &[&str] = match name {
-        // A script is no project: uv neither looks for one nor makes one. It takes the host's Python where there is one,
-        // without the network; it goes there only for a script that declares packages itself.
-        "uv" => &["run", "--no-project", "--quiet"],
-        "bun" | "deno" | "go" => &["run"],
-        _ => &[],
-    };
     let first = program.to_string_lossy().into_owned();
+    let arguments = stroem_runner::toolchain::arguments(name);
     std::iter::once(first).chain(arguments.iter().map(ToString::to_string)).collect()
 }
 

@@ -13,8 +13,10 @@ mod event;
 mod fake;
 mod request;
 mod runner;
+pub mod toolchain;
+pub mod words;
 
 pub use event::{EventSender, OutputStream, RunnerEvent, StopReason, StopReceiver};
 pub use fake::{FakeRunner, FakeScript};
-pub use request::{ATTEMPT_VARIABLE, RunRequest, StepIdentity, marker_prefix};
+pub use request::{ATTEMPT_VARIABLE, Download, RunRequest, StepIdentity, marker_prefix};
 pub use runner::{Runner, Unavailable};

@@ -178,6 +178,7 @@ pub(crate) fn request(number: u8, scratch: PathBuf, language: Language, text: &s
             secrets: Vec::new(),
         },
         workspace: None,
+        download: None,
         scratch,
         passed_env: std::collections::BTreeMap::new(),
         grace: HumanDuration::from_secs(2),

@@ -123,6 +123,7 @@ pub(super) fn request(subject: &dyn Subject, script: &Script) -> RunRequest {
             secrets: Vec::new(),
         },
         workspace: script.workspace.clone(),
+        download: None,
         scratch: subject.directory().join(format!("attempt-{number}")),
         passed_env: script.passed_env.clone(),
         grace: script.grace,

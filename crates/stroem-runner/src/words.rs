@@ -1,17 +1,23 @@
-//! Splits an `interpreter:` into words as a shell would, without anything that a shell would expand.
+//! Splits an `interpreter:` into words as a shell would, without anything that a shell would expand. The same for all
+//! runners.
 
 /// Why a text has no words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WordsError {
+pub enum WordsError {
+    /// There is none.
     #[error("it names no program")]
     Empty,
+    /// A quote has no partner.
     #[error("a quote is not closed")]
     OpenQuote,
 }
 
 /// Words are divided by blanks; `'...'` and `"..."` hold blanks, `\` takes the next character as it is, except inside
 /// `'...'`.
-pub(crate) fn split(text: &str) -> Result<Vec<String>, WordsError> {
+///
+/// # Errors
+/// [`WordsError`].
+pub fn split(text: &str) -> Result<Vec<String>, WordsError> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
