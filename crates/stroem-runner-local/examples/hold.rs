@@ -46,6 +46,7 @@ fn main() {
             secrets: Vec::new(),
         },
         workspace: None,
+        download: None,
         scratch,
         passed_env: BTreeMap::new(),
         grace: HumanDuration::from_secs(10),

@@ -76,7 +76,16 @@ async fn answer(mut stream: TcpStream, folders: Arc<Mutex<HashMap<String, PathBu
         Some(folder) => {
             let mut builder = tar::Builder::new(Vec::new());
             builder.follow_symlinks(false);
-            builder.append_dir_all(".", folder).expect("packed");
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let entry = entry.expect("readable");
+                let (name, path) = (entry.file_name(), entry.path());
+                let packed = if path.is_dir() && !path.is_symlink() {
+                    builder.append_dir_all(name, path)
+                } else {
+                    builder.append_path_with_name(path, name)
+                };
+                packed.expect("packed");
+            }
             let body = builder.into_inner().expect("packed");
             let mut answer =
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())
