@@ -152,3 +152,107 @@ fn limit_map(resources: Resources) -> Map<String, Value> {
 pub(crate) fn grace_secs(request: &RunRequest) -> u32 {
     u32::try_from(request.grace.as_duration().as_secs()).unwrap_or(u32::MAX - 1) + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use stroem_core::{ByteSize, CpuQuantity, ImageSpec, RunnerKind, Secret};
+    use stroem_runner::Download;
+
+    use super::*;
+    use crate::testing::request;
+
+    fn options() -> KubernetesOptions {
+        KubernetesOptions::new("jobs", "http://server:8080/")
+    }
+
+    fn blueprint(request: &RunRequest) -> Blueprint {
+        Blueprint::new(request, &options(), "n0nce").expect("a pod")
+    }
+
+    fn refused(request: &RunRequest) -> String {
+        Blueprint::new(request, &options(), "n0nce").expect_err("it is refused").to_string()
+    }
+
+    #[test]
+    fn the_pod_of_a_script() {
+        let mut script = request("echo hello");
+        script.spec.resources =
+            Resources { cpu: Some(CpuQuantity::from_millicores(500)), memory: Some(ByteSize::from_mib(64)) };
+        script.spec.timeout = Some(stroem_core::HumanDuration::from_secs(60));
+        let token = Secret::new("t0ken".to_owned());
+        script.download = Some(Download { path: "/worker/workspaces/default/abc/tar".to_owned(), token });
+        let blueprint = blueprint(&script);
+        insta::assert_yaml_snapshot!(blueprint.pod);
+        let keys: Vec<&str> = blueprint.secret.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["begin", "curl", "environment", "interpreter", "script", "wrapper"]);
+        insta::assert_snapshot!(blueprint.secret["begin"]);
+        insta::assert_snapshot!(blueprint.secret["interpreter"]);
+        insta::assert_snapshot!(blueprint.secret["curl"]);
+    }
+
+    #[test]
+    fn the_pod_of_an_image_with_the_workers_defaults() {
+        let mut image = request("");
+        image.spec.run = StepRun::Image(ImageSpec {
+            runner: RunnerKind::Pod,
+            image: "alpine:3".to_owned(),
+            cmd: None,
+            entrypoint: Some(vec!["run".to_owned()]),
+            command: Some(vec!["--password".to_owned(), "hunter2".to_owned()]),
+            manifest: Some(json!({"spec": {"containers": [{"name": "main", "tty": true}], "nodeSelector": {"disk": "ssd"}}})),
+        });
+        image.spec.env.insert("TOKEN".to_owned(), "hunter2".to_owned());
+        image.spec.secrets = vec![Secret::new("hunter2".to_owned())];
+        let mut options = options();
+        options.defaults.service_account = Some("steps".to_owned());
+        options.defaults.node_selector.insert("arch".to_owned(), "arm64".to_owned());
+        options.defaults.tolerations = vec![json!({"operator": "Exists"})];
+        options.defaults.pull_secrets = vec!["registry".to_owned()];
+        let blueprint = Blueprint::new(&image, &options, "n0nce").expect("a pod");
+        insta::assert_yaml_snapshot!(blueprint.pod);
+        let texts: Vec<&str> = blueprint.secret.values().map(String::as_str).collect();
+        assert_eq!(texts, ["run", "--password", "hunter2", "hunter2"]);
+    }
+
+    #[test]
+    fn an_image_without_texts_of_its_author_needs_no_secret() {
+        let mut image = request("");
+        image.spec.run = StepRun::Image(ImageSpec {
+            runner: RunnerKind::Pod,
+            image: "alpine:3".to_owned(),
+            cmd: None,
+            entrypoint: None,
+            command: None,
+            manifest: None,
+        });
+        assert!(blueprint(&image).secret.is_empty());
+    }
+
+    #[test]
+    fn what_a_pod_cannot_take_is_the_users_error() {
+        let large = request(&"x".repeat(SECRET_BYTES));
+        assert!(refused(&large).contains("a pod can take"), "{}", refused(&large));
+        let mut zero = request("true");
+        zero.spec.env.insert("A".to_owned(), "\0".to_owned());
+        assert_eq!(refused(&zero), "script, args and env cannot hold a zero byte");
+        let mut name = request("true");
+        name.spec.env.insert("A=B".to_owned(), "1".to_owned());
+        assert_eq!(refused(&name), "env: `A=B` cannot be the name of a variable");
+    }
+
+    #[test]
+    fn no_manifest_changes_who_the_pod_is_and_that_it_runs_once() {
+        let mut script = request("true");
+        let StepRun::Script(spec) = &mut script.spec.run else { unreachable!() };
+        spec.manifest = Some(json!({
+            "metadata": {"name": "mine", "namespace": "kube-system", "labels": {"stroem.dev/job": "other", "team": "ops"}},
+            "spec": {"restartPolicy": "Always"},
+        }));
+        let pod = blueprint(&script).pod;
+        assert_eq!(pod.metadata.name, Some(names::pod_name(&script)));
+        assert_eq!(pod.metadata.namespace.as_deref(), Some("jobs"));
+        let labels = pod.metadata.labels.expect("labels");
+        assert_eq!((labels["team"].as_str(), &labels["stroem.dev/job"]), ("ops", &script.lease.attempt.job.to_string()));
+        assert_eq!(pod.spec.expect("a spec").restart_policy.as_deref(), Some("Never"));
+    }
+}

@@ -155,3 +155,105 @@ impl Known<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use stroem_core::ByteSize;
+
+    use super::*;
+
+    const LIMIT: ByteSize = ByteSize(1 << 20);
+
+    fn view(metadata: Value, status: Value) -> View {
+        let pod = serde_json::from_value(json!({"metadata": metadata, "status": status})).expect("a pod");
+        View { pod: Some(Arc::new(pod)), ..View::default() }
+    }
+
+    fn step(state: Value) -> Value {
+        json!({"containerStatuses": [
+            {"name": "step", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state},
+        ]})
+    }
+
+    fn ended(code: i32, reason: &str) -> View {
+        view(json!({}), step(json!({"terminated": {"exitCode": code, "reason": reason}})))
+    }
+
+    fn running() -> View {
+        view(json!({}), step(json!({"running": {}})))
+    }
+
+    fn facts(code: Option<i32>, is_over: bool) -> Facts {
+        Facts { is_started: true, code, invalid: None, is_over }
+    }
+
+    #[track_caller]
+    fn check(has_wrapper: bool, facts: &Facts, view: &View, is_read: bool, expected: Decision) {
+        let resources = Resources { cpu: None, memory: Some(LIMIT) };
+        let known = Known { has_wrapper, facts, view, stopped: None, is_read, resources, timeout: None };
+        assert_eq!(known.decide(), expected);
+    }
+
+    fn code(code: i32) -> Outcome {
+        Outcome::Failed { exit: Exit::ExitCode(code) }
+    }
+
+    #[test]
+    fn a_script_is_over_when_its_wrapper_says_so() {
+        check(true, &facts(None, false), &running(), false, Decision::Wait);
+        check(true, &facts(Some(0), false), &running(), false, Decision::Wait);
+        check(true, &facts(Some(0), true), &running(), false, Decision::Done(Outcome::Succeeded));
+        check(true, &facts(Some(3), true), &running(), false, Decision::WaitAtMost(REASON_LAG, code(3)));
+        check(true, &facts(Some(3), true), &ended(3, "Error"), false, Decision::Done(code(3)));
+        let oom = Outcome::OutOfMemory { limit: Some(LIMIT), peak: None };
+        check(true, &facts(Some(137), true), &ended(137, "OOMKilled"), false, Decision::Done(oom));
+    }
+
+    #[test]
+    fn an_image_is_over_when_its_container_and_its_log_are() {
+        let none = Facts::default();
+        check(false, &none, &running(), true, Decision::Wait);
+        check(false, &none, &ended(0, "Completed"), false, Decision::Wait);
+        check(false, &none, &ended(0, "Completed"), true, Decision::Done(Outcome::Succeeded));
+        check(false, &none, &ended(9, "Error"), true, Decision::Done(code(9)));
+    }
+
+    #[test]
+    fn a_wrapper_that_did_not_get_to_the_script_is_no_failure_of_it() {
+        let message = "the script's container ended with code 127 before the script began".to_owned();
+        check(true, &Facts::default(), &ended(127, "Error"), true, Decision::Done(Outcome::RunnerError { message }));
+    }
+
+    #[test]
+    fn a_pod_that_somebody_deletes_is_evicted_unless_its_step_was_done() {
+        let marked = json!({"deletionTimestamp": "2026-01-02T03:04:05Z"});
+        let killed = view(marked.clone(), step(json!({"terminated": {"exitCode": 143}})));
+        let message = "the pod was deleted while the step was not finished".to_owned();
+        let evicted = Outcome::Evicted { phase: StartPhase::Started, message };
+        check(true, &facts(None, true), &killed, true, Decision::Done(evicted.clone()));
+        check(false, &Facts::default(), &killed, false, Decision::WaitAtMost(LAST_WORDS, evicted.clone()));
+        let done = view(marked.clone(), step(json!({"terminated": {"exitCode": 0}})));
+        check(false, &Facts::default(), &done, true, Decision::Done(Outcome::Succeeded));
+        // Its end is not seen yet.
+        check(false, &Facts::default(), &view(marked, step(json!({"running": {}}))), false, Decision::Wait);
+        let gone = View { is_gone: true, ..running() };
+        check(false, &Facts::default(), &gone, true, Decision::Done(evicted));
+    }
+
+    #[test]
+    fn a_stop_decides_the_outcome_and_waits_for_the_end() {
+        let known = |facts, view, is_read| {
+            let (stopped, resources) = (Some(StopReason::Cancelled), Resources::default());
+            Known { has_wrapper: true, facts, view, stopped, is_read, resources, timeout: None }.decide()
+        };
+        let cancelled = Decision::Done(Outcome::Cancelled);
+        assert_eq!(known(&facts(None, false), &running(), false), Decision::Wait);
+        assert_eq!(known(&facts(None, true), &running(), false), cancelled);
+        assert_eq!(known(&facts(None, false), &ended(0, "Completed"), true), cancelled);
+        let late = Decision::WaitAtMost(LAST_WORDS, Outcome::Cancelled);
+        assert_eq!(known(&facts(None, false), &ended(137, "Error"), false), late);
+    }
+}

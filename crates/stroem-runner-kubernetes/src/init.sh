@@ -10,4 +10,4 @@ while :; do
   turn=$((turn + 1))
   find . -mindepth 1 -delete
 done
-chmod -R ug+rwX .
+find . -mindepth 1 ! -type l -exec chmod ug+rwX {} +

@@ -28,7 +28,10 @@ mod shared;
 mod state;
 mod worker;
 
-pub use config::{DockerSection, KubernetesSection, LimitsSection, SCHEMA, WorkerConfig};
+pub use config::{
+    DockerSection, KubernetesSection, LimitsSection, ResourcesSection, SCHEMA, TolerationSection,
+    WorkerConfig,
+};
 pub use error::WorkerError;
 pub use options::Options;
 pub use worker::{Handle, Worker};

@@ -54,6 +54,7 @@ impl<'a> Prerequisites<'a> {
         let done = match &tool.source {
             Source::System(packages) => self.system(packages),
             Source::Wheel(wheel) => self.wheel(wheel),
+            Source::Probe(help) => Err(anyhow::anyhow!(*help)),
             Source::Component(name) => Shell::program(self.repo, "rustup", &["component", "add", name]).run(),
         };
         match done {

@@ -8,7 +8,7 @@ use stroem_worker::{Worker as WorkerService, WorkerConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    compose::{config, logging, process, runners},
+    compose::{config, kubernetes_runner, logging, process, runners},
     exit::Exit,
     failure::Failure,
     runtime,
@@ -38,7 +38,9 @@ impl Worker {
         let exit = runtime::serving(async {
             let transport =
                 HttpTransport::new(&config.server_url).map_err(|error| Failure::usage(error.to_string()))?;
-            let options = stroem_worker::Options::new(&config, runners(&keeper)?);
+            let mut runners = runners(&keeper)?;
+            runners.extend(kubernetes_runner(&config));
+            let options = stroem_worker::Options::new(&config, runners);
             let worker = WorkerService::new(options, ControlPlane::new(Arc::new(transport)))
                 .map_err(|error| Failure::environment(error.to_string()))?;
             let shutdown = CancellationToken::new();

@@ -3,7 +3,9 @@
 pub(crate) mod config;
 mod embedded;
 pub(crate) mod files;
+mod kubernetes;
 pub(crate) mod logging;
 pub(crate) mod process;
 
 pub(crate) use embedded::{Embedded, EmbeddedOptions, WORKSPACE, runners};
+pub(crate) use kubernetes::kubernetes_runner;

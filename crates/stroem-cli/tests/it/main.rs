@@ -5,5 +5,6 @@ mod commands;
 mod crashes;
 mod harness;
 mod logs;
+mod pods;
 mod routing;
 mod scenarios;

@@ -12,22 +12,22 @@ use serde_json::{Map, Value};
 use crate::harness::{System, out, stroem};
 
 #[derive(Deserialize)]
-struct Expected {
-    task: String,
-    input: Map<String, Value>,
+pub(crate) struct Expected {
+    pub(crate) task: String,
+    pub(crate) input: Map<String, Value>,
     status: String,
     steps: BTreeMap<String, ExpectedStep>,
     output: Option<Value>,
 }
 
 #[derive(Deserialize)]
-struct ExpectedStep {
+pub(crate) struct ExpectedStep {
     status: String,
     output: Option<Value>,
     error: Option<String>,
 }
 
-fn scenarios() -> Vec<PathBuf> {
+pub(crate) fn scenarios() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let mut dirs: Vec<_> =
         fs::read_dir(root).expect("scenarios").map(|entry| entry.expect("readable").path()).collect();
@@ -36,12 +36,12 @@ fn scenarios() -> Vec<PathBuf> {
     dirs
 }
 
-fn expected(dir: &Path) -> Expected {
+pub(crate) fn expected(dir: &Path) -> Expected {
     let text = fs::read_to_string(dir.join("expected.json")).expect("an expectation");
     serde_json::from_str(&text).expect("an expectation")
 }
 
-fn compare(dir: &Path, expected: &Expected, job: &Value) {
+pub(crate) fn compare(dir: &Path, expected: &Expected, job: &Value) {
     let at = |what: &str| format!("{}: {what}\n{job:#}", dir.display());
     assert_eq!(job["status"], expected.status, "{}", at("status"));
     let steps = job["steps"].as_array().expect("steps");

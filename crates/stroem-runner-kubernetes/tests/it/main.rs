@@ -2,3 +2,9 @@
 
 mod support;
 mod system_conformance;
+mod system_faults;
+mod system_load;
+mod system_logs;
+mod system_manifest;
+mod system_permissions;
+mod system_waits;

@@ -1,11 +1,13 @@
 //! The kubernetes runner as a subject, and looks at the cluster with the eyes of its administrator.
 
 mod files;
+mod gate;
 mod requests;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -23,7 +25,8 @@ use stroem_runner::{
 use stroem_runner_kubernetes::{KubernetesOptions, KubernetesRunner};
 
 pub(crate) use files::FileServer;
-pub(crate) use requests::{Ran, image, request, run, run_until};
+pub(crate) use gate::Gate;
+pub(crate) use requests::{Ran, image, request, run, run_until, set_manifest};
 
 /// The namespace of the tests.
 pub(crate) const NAMESPACE: &str = "stroem-jobs";
@@ -50,7 +53,7 @@ impl Pods {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut KubernetesOptions)) -> Option<Self> {
-        let (admin, credentials) = cluster().await?;
+        let (admin, credentials, _) = cluster().await?;
         let files = Arc::new(FileServer::start().await);
         let mut options = KubernetesOptions::new(NAMESPACE, &files.url());
         options.kubeconfig = Some(credentials);
@@ -60,6 +63,7 @@ impl Pods {
         Some(Self { runner, admin, directory: tempfile::tempdir().expect("a directory") })
     }
 
+    /// What is there of a kind, with an administrator's eyes.
     pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope>,
@@ -80,9 +84,9 @@ fn selector(request: &RunRequest) -> ListParams {
         .labels(&format!("stroem.dev/job={},stroem.dev/step-index={}", attempt.job, attempt.step))
 }
 
-/// An administrator's client, and the credentials for the runner: the file beside it whose name ends in `-runner`, if
-/// there is one.
-pub(crate) async fn cluster() -> Option<(Client, PathBuf)> {
+/// An administrator's client, the credentials for the runner (the file beside the administrator's whose name ends in
+/// `-runner`, if there is one), and the administrator's.
+pub(crate) async fn cluster() -> Option<(Client, PathBuf, PathBuf)> {
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration that could say it")]
     let Some(path) = std::env::var_os("KUBECONFIG").map(PathBuf::from).filter(|path| path.is_file()) else {
         skip("KUBECONFIG names no file: `dev/k8s up` makes a cluster");
@@ -99,7 +103,18 @@ pub(crate) async fn cluster() -> Option<(Client, PathBuf)> {
     let mut narrow = path.clone().into_os_string();
     narrow.push("-runner");
     let narrow = PathBuf::from(narrow);
-    Some((admin, if narrow.is_file() { narrow } else { path }))
+    Some((admin, if narrow.is_file() { narrow } else { path.clone() }, path))
+}
+
+/// Waits for a state of the world and gives it; panics when it does not come.
+pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..1_200 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not within 2 minutes: {what}");
 }
 
 #[async_trait]

@@ -47,6 +47,14 @@ pub(crate) fn image(cmd: &str) -> RunRequest {
     }))
 }
 
+/// Lays a manifest over the step's pod.
+pub(crate) fn set_manifest(request: &mut RunRequest, manifest: serde_json::Value) {
+    match &mut request.spec.run {
+        StepRun::Script(script) => script.manifest = Some(manifest),
+        StepRun::Image(image) => image.manifest = Some(manifest),
+    }
+}
+
 fn with(run: StepRun) -> RunRequest {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut job = [9; 16];
