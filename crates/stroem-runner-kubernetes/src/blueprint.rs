@@ -199,7 +199,9 @@ mod tests {
             cmd: None,
             entrypoint: Some(vec!["run".to_owned()]),
             command: Some(vec!["--password".to_owned(), "hunter2".to_owned()]),
-            manifest: Some(json!({"spec": {"containers": [{"name": "main", "tty": true}], "nodeSelector": {"disk": "ssd"}}})),
+            manifest: Some(
+                json!({"spec": {"containers": [{"name": "main", "tty": true}], "nodeSelector": {"disk": "ssd"}}}),
+            ),
         });
         image.spec.env.insert("TOKEN".to_owned(), "hunter2".to_owned());
         image.spec.secrets = vec![Secret::new("hunter2".to_owned())];
@@ -252,7 +254,10 @@ mod tests {
         assert_eq!(pod.metadata.name, Some(names::pod_name(&script)));
         assert_eq!(pod.metadata.namespace.as_deref(), Some("jobs"));
         let labels = pod.metadata.labels.expect("labels");
-        assert_eq!((labels["team"].as_str(), &labels["stroem.dev/job"]), ("ops", &script.lease.attempt.job.to_string()));
+        assert_eq!(
+            (labels["team"].as_str(), &labels["stroem.dev/job"]),
+            ("ops", &script.lease.attempt.job.to_string())
+        );
         assert_eq!(pod.spec.expect("a spec").restart_policy.as_deref(), Some("Never"));
     }
 }

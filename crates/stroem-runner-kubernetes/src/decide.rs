@@ -224,7 +224,13 @@ mod tests {
     #[test]
     fn a_wrapper_that_did_not_get_to_the_script_is_no_failure_of_it() {
         let message = "the script's container ended with code 127 before the script began".to_owned();
-        check(true, &Facts::default(), &ended(127, "Error"), true, Decision::Done(Outcome::RunnerError { message }));
+        check(
+            true,
+            &Facts::default(),
+            &ended(127, "Error"),
+            true,
+            Decision::Done(Outcome::RunnerError { message }),
+        );
     }
 
     #[test]
@@ -245,10 +251,10 @@ mod tests {
 
     #[test]
     fn a_stop_decides_the_outcome_and_waits_for_the_end() {
-        let known = |facts, view, is_read| {
+        fn known(facts: &Facts, view: &View, is_read: bool) -> Decision {
             let (stopped, resources) = (Some(StopReason::Cancelled), Resources::default());
             Known { has_wrapper: true, facts, view, stopped, is_read, resources, timeout: None }.decide()
-        };
+        }
         let cancelled = Decision::Done(Outcome::Cancelled);
         assert_eq!(known(&facts(None, false), &running(), false), Decision::Wait);
         assert_eq!(known(&facts(None, true), &running(), false), cancelled);

@@ -20,6 +20,7 @@ pub(crate) fn apply(pod: &mut Value, mut manifest: Value) -> Result<(), Outcome>
         )));
     }
     resolve_alias(&mut manifest);
+    spell_quantities(&mut manifest);
     merge(pod, manifest);
     Ok(())
 }
@@ -41,6 +42,23 @@ fn resolve_alias(manifest: &mut Value) {
     for container in containers.into_iter().flatten() {
         if container.get("name").and_then(Value::as_str) == Some(ALIAS) {
             container["name"] = STEP.into();
+        }
+    }
+}
+
+/// Writes amounts as texts: YAML reads `cpu: 1` as a number, and Kubernetes takes either.
+fn spell_quantities(manifest: &mut Value) {
+    for list in ["/spec/containers", "/spec/initContainers"] {
+        let containers = manifest.pointer_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            for kind in ["/resources/limits", "/resources/requests"] {
+                let amounts = container.pointer_mut(kind).and_then(Value::as_object_mut);
+                for amount in
+                    amounts.into_iter().flat_map(Map::values_mut).filter(|amount| amount.is_number())
+                {
+                    *amount = amount.to_string().into();
+                }
+            }
         }
     }
 }
@@ -84,8 +102,10 @@ fn merge_maps(base: &mut Map<String, Value>, over: Map<String, Value>) {
 }
 
 fn merge_named(base: &mut Vec<Value>, over: Vec<Value>) {
+    // What comes twice, such as two mounts of one volume, is there twice.
+    let known = base.len();
     for value in over {
-        match base.iter_mut().find(|present| present.get("name") == value.get("name")) {
+        match base[..known].iter_mut().find(|present| present.get("name") == value.get("name")) {
             Some(present) => merge(present, value),
             None => base.push(value),
         }
@@ -130,6 +150,23 @@ mod tests {
             {"name": "proxy", "image": "p"},
         ]}});
         check(base, over, &expected);
+    }
+
+    #[test]
+    fn what_comes_twice_under_a_name_stays_twice() {
+        check(
+            json!([{"name": "a", "x": 1}]),
+            json!([{"name": "b", "at": "/1"}, {"name": "b", "at": "/2"}, {"name": "a", "y": 2}]),
+            &json!([{"name": "a", "x": 1, "y": 2}, {"name": "b", "at": "/1"}, {"name": "b", "at": "/2"}]),
+        );
+    }
+
+    #[test]
+    fn amounts_may_be_numbers() {
+        let mut manifest = json!({"spec": {"containers": [{"name": "main", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}]}});
+        spell_quantities(&mut manifest);
+        let limits = &manifest["spec"]["containers"][0]["resources"]["limits"];
+        assert_eq!(*limits, json!({"cpu": "1", "memory": "1Gi"}));
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl Watches {
             return;
         }
         let labels = format!("{}={}", MANAGED_BY.0, MANAGED_BY.1);
-        let pods = watcher(pods, watcher::Config::default().labels(&labels).any_semantic()).default_backoff();
+        // Never from a cache: a pod that a list lacks counts as gone.
+        let pods = watcher(pods, watcher::Config::default().labels(&labels)).default_backoff();
         let events =
             watcher(events, watcher::Config::default().fields("involvedObject.kind=Pod").any_semantic())
                 .default_backoff();

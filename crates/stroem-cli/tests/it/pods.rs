@@ -17,9 +17,8 @@ use crate::{
 
 /// Scenarios that say something about pods that a local run does not. Two need what the image lacks or a pod cannot tell:
 /// python, and a signal apart from the code that a shell makes of it.
-const SCENARIOS: &[&str] = &[
-    "02", "03", "04", "05", "07", "09", "11", "16", "22", "24", "25", "26", "27", "28", "29",
-];
+const SCENARIOS: &[&str] =
+    &["02", "03", "04", "05", "07", "09", "11", "16", "22", "24", "25", "26", "27", "28", "29"];
 
 /// The cluster's credentials for a worker, or the reason why there are none.
 fn credentials() -> Option<PathBuf> {
@@ -185,7 +184,8 @@ async fn system_a_pending_pod_says_why_and_its_cause_is_kept() {
     assert_eq!(detail["steps"][0]["outcome"]["cause"], "unschedulable", "{detail:#}");
     let notes: Vec<Value> = system.lines(job).await;
     let pending = |line: &Value| {
-        line["stream"] == "engine" && line["line"].as_str().is_some_and(|text| text.starts_with("pod pending: 0/"))
+        line["stream"] == "engine"
+            && line["line"].as_str().is_some_and(|text| text.starts_with("pod pending: 0/"))
     };
     assert!(notes.iter().any(pending), "{notes:?}");
     assert_eq!(left_of(job), "");

@@ -14,7 +14,8 @@ async fn struck(pods: &Pods, request: RunRequest, fault: impl AsyncFnOnce(&str))
     let strike = async {
         let pod = wait_for("the step runs", async || {
             pods.pod(&request).await.filter(|pod| {
-                let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+                let statuses =
+                    pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
                 let mut steps = statuses.filter(|status| status.name == "step");
                 steps.any(|status| status.state.as_ref().is_some_and(|state| state.running.is_some()))
             })
@@ -97,11 +98,8 @@ async fn a_stop_ends_an_image_by_term() {
     let (stop, stopping) = tokio::sync::watch::channel(None);
     let running = run_until(&pods.runner, polite.clone(), stopping);
     let told = async {
-        wait_for("the step has a pod that runs", async || {
-            let pod = pods.pod(&polite).await?;
-            (pod.status?.phase? == "Running").then_some(())
-        })
-        .await;
+        wait_for("the step is followed", async || pods.runner.runner.requests().get("get pods/log").copied())
+            .await;
         stop.send_replace(Some(StopReason::Cancelled));
     };
     let (ran, ()) = tokio::join!(running, told);
@@ -120,12 +118,19 @@ async fn images_run_as_they_are_or_as_their_keys_say() {
     (spec.cmd, spec.entrypoint) = (None, Some(vec!["sh".to_owned(), "-c".to_owned()]));
     spec.command = Some(vec!["echo \"$GREETING\" '$(X)'; ls /workspace".to_owned()]);
     let (code, words) = tokio::join!(code, run(&pods.runner, words));
-    assert_eq!((code.outcome, code.stdout.as_str()), (Outcome::Failed { exit: Exit::ExitCode(9) }, " step\n"));
+    assert_eq!(
+        (code.outcome, code.stdout.as_str()),
+        (Outcome::Failed { exit: Exit::ExitCode(9) }, " step\n")
+    );
     assert!(words.stdout.starts_with("$(HOME) it's $(X)\n"), "{}", words.stdout);
     assert!(words.stdout.contains("No such file"), "an image has no workspace: {}", words.stdout);
     let mut missing = image("");
     let stroem_core::StepRun::Image(spec) = &mut missing.spec.run else { unreachable!() };
     (spec.cmd, spec.entrypoint) = (None, Some(vec!["no-such-program".to_owned()]));
     let ran = run(&pods.runner, missing).await;
-    assert!(matches!(&ran.outcome, Outcome::InvalidInput { message } if message.contains("no-such-program")), "{:?}", ran.outcome);
+    assert!(
+        matches!(&ran.outcome, Outcome::InvalidInput { message } if message.contains("no-such-program")),
+        "{:?}",
+        ran.outcome
+    );
 }

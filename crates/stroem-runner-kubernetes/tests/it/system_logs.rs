@@ -14,11 +14,22 @@ fn numbered(lines: usize) -> String {
 #[track_caller]
 fn assert_same(got: &str, expected: &str) {
     if got != expected {
-        let at = got.bytes().zip(expected.bytes()).position(|(a, b)| a != b).unwrap_or(got.len().min(expected.len()));
+        let at = got
+            .bytes()
+            .zip(expected.bytes())
+            .position(|(a, b)| a != b)
+            .unwrap_or(got.len().min(expected.len()));
         let around = |text: &str| {
-            String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(60)..(at + 60).min(text.len())]).into_owned()
+            String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(60)..(at + 60).min(text.len())])
+                .into_owned()
         };
-        panic!("they differ at {at} ({} and {} bytes): {:?} and {:?}", got.len(), expected.len(), around(got), around(expected));
+        panic!(
+            "they differ at {at} ({} and {} bytes): {:?} and {:?}",
+            got.len(),
+            expected.len(),
+            around(got),
+            around(expected)
+        );
     }
 }
 

@@ -59,7 +59,11 @@ async fn what_reaches_the_node_is_refused_before_anything_is_created() {
         let mut refused = request("true");
         set_manifest(&mut refused, manifest);
         let ran = run(&pods.runner, refused).await;
-        assert!(matches!(&ran.outcome, Outcome::InvalidInput { message } if message.contains(named)), "{:?}", ran.outcome);
+        assert!(
+            matches!(&ran.outcome, Outcome::InvalidInput { message } if message.contains(named)),
+            "{:?}",
+            ran.outcome
+        );
     }
     assert_eq!(pods.runner.runner.requests().get("create pods"), None);
 }
@@ -67,7 +71,8 @@ async fn what_reaches_the_node_is_refused_before_anything_is_created() {
 #[tokio::test]
 async fn no_object_but_the_secret_shows_anything_of_the_step() {
     let Some(pods) = Pods::new().await else { return };
-    let hidden = ["hidden-in-the-script", "hidden-in-the-environment", "hidden-in-an-argument", "download-token-"];
+    let hidden =
+        ["hidden-in-the-script", "hidden-in-the-environment", "hidden-in-an-argument", "download-token-"];
     let mut script = request("test -n hidden-in-the-script; echo \"$TOKEN\" \"$1\"; sleep 2");
     script.spec.env.insert("TOKEN".to_owned(), hidden[1].to_owned());
     let StepRun::Script(spec) = &mut script.spec.run else { unreachable!() };
@@ -86,9 +91,17 @@ async fn no_object_but_the_secret_shows_anything_of_the_step() {
             .await;
             let name = pod.metadata.name.clone().expect("a name");
             let secret = pods.api::<Secret>().get(&name).await.expect("its Secret");
-            assert_eq!(secret.data.as_ref().map(|data| data.len()), Some(keys), "{:?}", secret.data.map(|d| d.into_keys().collect::<Vec<_>>()));
+            assert_eq!(
+                secret.data.as_ref().map(|data| data.len()),
+                Some(keys),
+                "{:?}",
+                secret.data.map(|d| d.into_keys().collect::<Vec<_>>())
+            );
             let owner = &secret.metadata.owner_references.expect("an owner")[0];
-            assert_eq!((owner.kind.as_str(), owner.uid.as_str()), ("Pod", pod.metadata.uid.as_deref().expect("a uid")));
+            assert_eq!(
+                (owner.kind.as_str(), owner.uid.as_str()),
+                ("Pod", pod.metadata.uid.as_deref().expect("a uid"))
+            );
             let events = pods.api::<Event>().list(&ListParams::default()).await.expect("events").items;
             let all = pods.api::<Pod>().list(&ListParams::default()).await.expect("pods").items;
             serde_json::to_string(&json!([pod, all, events])).expect("JSON")
@@ -109,6 +122,10 @@ async fn a_secret_in_a_manifest_is_refused() {
     shown.spec.secrets = vec![stroem_core::Secret::new("hunter2".to_owned())];
     set_manifest(&mut shown, json!({"metadata": {"annotations": {"password": "it is hunter2"}}}));
     let ran = run(&pods.runner, shown).await;
-    assert!(matches!(&ran.outcome, Outcome::InvalidInput { message } if message.contains("readable")), "{:?}", ran.outcome);
+    assert!(
+        matches!(&ran.outcome, Outcome::InvalidInput { message } if message.contains("readable")),
+        "{:?}",
+        ran.outcome
+    );
     assert_eq!(pods.runner.runner.requests().get("create pods"), None);
 }

@@ -58,7 +58,10 @@ async fn missing_permissions_are_named() {
     let secrets: Api<Secret> = Api::namespaced(admin.clone(), NAMESPACE);
     let meta = json!({"metadata": {"name": name}});
     let post = PostParams::default();
-    accounts.create(&post, &serde_json::from_value(meta.clone()).expect("an account")).await.expect("created");
+    accounts
+        .create(&post, &serde_json::from_value(meta.clone()).expect("an account"))
+        .await
+        .expect("created");
     let role = json!({"metadata": {"name": name}, "rules": [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "list", "watch"]},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},

@@ -15,7 +15,9 @@ use crate::support::{self, Pods, image, request, run, wait_for};
 
 #[tokio::test]
 async fn an_image_that_cannot_be_pulled_fails_with_the_pods_events() {
-    let Some(pods) = Pods::with(|options| options.pending_timeout = Duration::from_secs(3)).await else { return };
+    let Some(pods) = Pods::with(|options| options.pending_timeout = Duration::from_secs(3)).await else {
+        return;
+    };
     let mut missing = image("true");
     let StepRun::Image(spec) = &mut missing.spec.run else { unreachable!() };
     spec.image = "stroem.invalid/no/such-image:1".to_owned();
@@ -54,7 +56,10 @@ async fn a_pod_over_a_quota_waits_visibly_and_runs_when_there_is_room() {
     namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
     let quotas: Api<ResourceQuota> = Api::namespaced(admin.clone(), &name);
     let quota = json!({"metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}});
-    quotas.create(&PostParams::default(), &serde_json::from_value(quota).expect("a quota")).await.expect("a quota");
+    quotas
+        .create(&PostParams::default(), &serde_json::from_value(quota).expect("a quota"))
+        .await
+        .expect("a quota");
     wait_for("the quota counts", async || {
         let status = quotas.get("full").await.expect("a quota").status?;
         status.used.filter(|used| !used.is_empty())

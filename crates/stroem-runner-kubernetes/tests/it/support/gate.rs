@@ -29,7 +29,8 @@ impl Gate {
     /// None when there is no cluster, which is said.
     pub(crate) async fn open() -> Option<Self> {
         let (_, narrow, _) = super::cluster().await?;
-        let mut written = serde_json::to_value(Kubeconfig::read_from(narrow).expect("a kubeconfig")).expect("JSON");
+        let mut written =
+            serde_json::to_value(Kubeconfig::read_from(narrow).expect("a kubeconfig")).expect("JSON");
         let cluster = &mut written["clusters"][0]["cluster"];
         let server: http::Uri = cluster["server"].as_str().expect("a server").parse().expect("a URL");
         let target = server.authority().expect("an address").to_string();
@@ -72,7 +73,12 @@ impl Drop for Gate {
     }
 }
 
-async fn pass(mut near: TcpStream, target: String, mut is_open: watch::Receiver<bool>, count: Arc<AtomicUsize>) {
+async fn pass(
+    mut near: TcpStream,
+    target: String,
+    mut is_open: watch::Receiver<bool>,
+    count: Arc<AtomicUsize>,
+) {
     let Ok(mut far) = TcpStream::connect(target).await else { return };
     count.fetch_add(1, Ordering::SeqCst);
     tokio::select! {
