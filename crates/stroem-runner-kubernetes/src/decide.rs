@@ -67,6 +67,10 @@ impl Known<'_> {
             };
         }
         match state {
+            // An old kubelet gives a pod that was deleted no reason.
+            Some(State::Lost(Loss::Failed(_))) if self.is_taken_away() => {
+                self.decide_lost(&self.taken_away())
+            }
             Some(State::Lost(loss)) => self.decide_lost(&loss),
             Some(State::Ended(ended)) if ended.code == 0 || !self.is_taken_away() => {
                 self.decide_ended(&ended)
@@ -244,7 +248,15 @@ mod tests {
         let done = view(marked.clone(), step(json!({"terminated": {"exitCode": 0}})));
         check(false, &Facts::default(), &done, true, Decision::Done(Outcome::Succeeded));
         // Its end is not seen yet.
-        check(false, &Facts::default(), &view(marked, step(json!({"running": {}}))), false, Decision::Wait);
+        check(
+            false,
+            &Facts::default(),
+            &view(marked.clone(), step(json!({"running": {}}))),
+            false,
+            Decision::Wait,
+        );
+        let without_reason = view(marked.clone(), json!({"phase": "Failed"}));
+        check(true, &facts(None, true), &without_reason, true, Decision::Done(evicted.clone()));
         let gone = View { is_gone: true, ..running() };
         check(false, &Facts::default(), &gone, true, Decision::Done(evicted));
     }

@@ -18,7 +18,10 @@ use kube::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::names::MANAGED_BY;
+use crate::{
+    names::MANAGED_BY,
+    status::{self, State},
+};
 
 /// Events that are kept of one pod.
 const EVENTS: usize = 20;
@@ -43,6 +46,14 @@ pub(crate) struct PodEvent {
 }
 
 impl View {
+    /// A pod that was lost stays so: a kubelet that has not noticed yet may write that it runs.
+    fn take(&mut self, pod: Pod) {
+        let is_lost = |pod: &Pod| matches!(status::state(pod), State::Lost(_));
+        if !self.pod.as_deref().is_some_and(is_lost) {
+            self.pod = Some(Arc::new(pod));
+        }
+    }
+
     /// The newest events of a kind, for an outcome's evidence.
     pub(crate) fn evidence(&self) -> String {
         let warnings: Vec<String> = self
@@ -175,7 +186,7 @@ impl Watches {
         let entries = self.entries();
         let entry = pod.metadata.name.as_deref().and_then(|name| entries.get(name));
         if let Some(entry) = entry {
-            entry.view.send_modify(|view| view.pod = Some(Arc::new(pod)));
+            entry.view.send_modify(|view| view.take(pod));
         }
     }
 
@@ -184,7 +195,7 @@ impl Watches {
         let entry = pod.metadata.name.as_deref().and_then(|name| entries.get(name));
         if let Some(entry) = entry {
             entry.view.send_modify(|view| {
-                view.pod = Some(Arc::new(pod));
+                view.take(pod);
                 view.is_gone = true;
             });
         }
@@ -221,5 +232,25 @@ impl Watches {
             view.events.push(event.clone());
             true
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_lost_pod_stays_lost_whatever_its_kubelet_writes() {
+        let pod = |phase: &str, reason: Option<&str>| {
+            let status = json!({"phase": phase, "reason": reason});
+            serde_json::from_value::<Pod>(json!({"metadata": {}, "status": status})).expect("a pod")
+        };
+        let mut view = View::default();
+        for (phase, reason) in [("Running", None), ("Failed", Some("Evicted")), ("Running", None)] {
+            view.take(pod(phase, reason));
+        }
+        assert!(matches!(status::state(&view.pod.expect("a pod")), State::Lost(_)));
     }
 }
