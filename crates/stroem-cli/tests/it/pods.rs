@@ -131,7 +131,7 @@ tasks:
         env: {TOKEN: "{{ secret.token }}"}
         script: |
           cat data.txt
-          echo "$TOKEN" | base64
+          printf %s "$TOKEN" | base64
           env | grep -ci -e t0ken -e SECRET_OF_THE_WORKER || true
           echo "OUTPUT: {\"n\": 20}"
       image:
