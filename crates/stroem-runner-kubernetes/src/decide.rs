@@ -161,6 +161,7 @@ impl Known<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
 mod tests {
     use std::sync::Arc;
 

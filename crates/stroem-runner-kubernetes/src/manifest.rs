@@ -30,7 +30,7 @@ fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => merge_maps(base, over),
         (Value::Array(base), Value::Array(over)) if is_named(base) && is_named(&over) => {
-            merge_named(base, over)
+            merge_named(base, over);
         }
         (base, over) => *base = over,
     }

@@ -97,7 +97,7 @@ pub(crate) async fn run_until(runner: &dyn Runner, request: RunRequest, stopping
         while let Some(event) = inbox.recv().await {
             match event {
                 RunnerEvent::Output { stream: OutputStream::Stdout, bytes } => {
-                    stdout.extend_from_slice(&bytes)
+                    stdout.extend_from_slice(&bytes);
                 }
                 RunnerEvent::Note(note) => notes.push(note),
                 _ => {}
