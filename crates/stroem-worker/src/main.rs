@@ -49,10 +49,8 @@ fn run() -> Result<(), Failure> {
     let config = read_config(&environment)?;
     let transport = HttpTransport::new(&config.server_url)
         .map_err(|error| Failure { message: format!("`server_url`: {error}"), code: EXIT_CONFIG })?;
-    let mut runners = vec![local_runner(&environment)?];
-    #[cfg(feature = "kubernetes")]
-    runners.extend(kubernetes_runner(&config));
-    let options = Options::new(&config, runners);
+    let runners = [Some(local_runner(&environment)?), kubernetes_runner(&config)];
+    let options = Options::new(&config, runners.into_iter().flatten().collect());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -140,6 +138,11 @@ fn local_runner(environment: &[(String, String)]) -> Result<Arc<dyn Runner>, Fai
     let runner =
         LocalRunner::new(options).map_err(|error| Failure::environment("steps cannot be started", error))?;
     Ok(Arc::new(runner))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+const fn kubernetes_runner(_config: &WorkerConfig) -> Option<Arc<dyn Runner>> {
+    None
 }
 
 #[cfg(feature = "kubernetes")]
