@@ -1,6 +1,9 @@
 //! What a worker gets for a lease: the step with every template rendered and every secret revealed.
 
-use stroem_core::{LeaseKey, Outcome, Revision, StepName, StepSpec, TaskName, Timestamp, WorkspaceName};
+use stroem_core::{
+    LeaseKey, Outcome, Revision, RunnerKind, Secret, StepName, StepRun, StepSpec, TaskName, Timestamp,
+    WorkspaceName,
+};
 use stroem_engine::{Event, Footprint};
 use stroem_store::StoreError;
 use stroem_workflow::{Plan, Scope, Visibility, render};
@@ -24,6 +27,8 @@ pub struct ClaimedStep {
     pub ready_at: Timestamp,
     /// What to run.
     pub spec: StepSpec,
+    /// Opens the revision's files for a platform that fetches them itself, for steps that need one.
+    pub download_token: Option<Secret>,
 }
 
 impl App {
@@ -63,6 +68,8 @@ impl App {
         };
         match render::step_spec(scope, step) {
             Ok(spec) => Ok(Some(ClaimedStep {
+                download_token: is_downloaded(&spec)
+                    .then(|| self.download_token(lease, &loaded.job.workspace, &loaded.job.revision)),
                 lease,
                 workspace: loaded.job.workspace.clone(),
                 revision: loaded.job.revision.clone(),
@@ -84,6 +91,11 @@ impl App {
         self.inner.mailboxes.send(lease.attempt.job, vec![event]).await?;
         Ok(())
     }
+}
+
+/// Whether the step's platform fetches the workspace from the server.
+fn is_downloaded(spec: &StepSpec) -> bool {
+    matches!(&spec.run, StepRun::Script(script) if script.runner == RunnerKind::Pod)
 }
 
 fn footprint(plan: &Plan, step: u32) -> Footprint {

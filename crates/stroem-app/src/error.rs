@@ -70,6 +70,9 @@ pub enum AppError {
     /// The session is unknown or over.
     #[error("the worker's session is not known: register again")]
     NoSession,
+    /// The token is not for what was asked, or its lease is over.
+    #[error("the download token is not valid for this revision: it is as long as the step's lease lasts")]
+    BadDownloadToken,
     /// Another instance of that name is alive.
     #[error("a worker named `{0}` is already connected: give each worker its own `worker_name`")]
     WorkerNameTaken(String),

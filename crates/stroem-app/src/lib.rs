@@ -8,6 +8,7 @@ mod app;
 mod claims;
 mod clock;
 mod dispatch;
+mod downloads;
 mod error;
 mod explain;
 mod heartbeats;

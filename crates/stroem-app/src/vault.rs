@@ -2,7 +2,10 @@
 
 use std::{io::Write, path::Path, sync::Arc};
 
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::Aead};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
 use serde_json::{Map, Value, json};
 use stroem_workflow::Plan;
 use zeroize::Zeroizing;
@@ -81,6 +84,22 @@ impl Vault {
     /// A stored input as people see it.
     pub(crate) fn mask(plan: &Plan, input: &Map<String, Value>) -> Map<String, Value> {
         each_secret(plan, input, |_| Value::from(MASK))
+    }
+
+    /// Seals bytes for a purpose; only [`Self::open_text`] with the same purpose opens them.
+    pub(crate) fn seal_text(&self, purpose: &[u8], text: &[u8]) -> String {
+        let random = self.clock.random();
+        let nonce = XNonce::try_from(&random[..NONCE_BYTES]).expect("32 bytes hold a nonce");
+        let payload = Payload { msg: text, aad: purpose };
+        let sealed = self.cipher.encrypt(&nonce, payload).expect("encryption of short text works");
+        format!("{}{}", hex::encode(&random[..NONCE_BYTES]), hex::encode(sealed))
+    }
+
+    /// What was sealed for this purpose with this key.
+    pub(crate) fn open_text(&self, purpose: &[u8], sealed: &str) -> Option<Vec<u8>> {
+        let bytes = hex::decode(sealed).ok()?;
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
+        self.cipher.decrypt(&XNonce::try_from(nonce).ok()?, Payload { msg: sealed, aad: purpose }).ok()
     }
 
     fn open_value(&self, value: &Value) -> Option<Value> {

@@ -47,6 +47,7 @@ fn main() {
         },
         workspace: None,
         packages: scratch.join("../packages"),
+        download: None,
         scratch,
         passed_env: BTreeMap::new(),
         grace: HumanDuration::from_secs(10),

@@ -21,6 +21,6 @@ pub mod words;
 pub use event::{EventSender, OutputStream, RunnerEvent, StopReason, StopReceiver};
 pub use fake::{FakeRunner, FakeScript};
 pub use packages::{Packages, WithPackages};
-pub use request::{ATTEMPT_VARIABLE, RunRequest, StepIdentity, marker_prefix};
+pub use request::{ATTEMPT_VARIABLE, Download, RunRequest, StepIdentity, marker_prefix};
 pub use runner::{Runner, Unavailable};
 pub use within::Within;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use stroem_core::{AttemptKey, HumanDuration, LeaseKey, StepName, StepSpec, TaskName, WorkspaceName};
+use stroem_core::{AttemptKey, HumanDuration, LeaseKey, Secret, StepName, StepSpec, TaskName, WorkspaceName};
 
 /// Names for the step's environment and for labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub struct StepIdentity {
     pub task: TaskName,
     /// The step.
     pub step: StepName,
+}
+
+/// A revision's files as a plain tarball on the server.
+#[derive(Debug, Clone)]
+pub struct Download {
+    /// The path below the server's address, with its first `/`.
+    pub path: String,
+    /// The bearer token that opens this path and nothing else, as long as the lease lasts.
+    pub token: Secret,
 }
 
 /// One attempt to run.
@@ -27,6 +36,8 @@ pub struct RunRequest {
     /// The unpacked revision in the worker's cache, shared by all attempts and never written to. Without one a script
     /// gets an empty workspace.
     pub workspace: Option<PathBuf>,
+    /// The same files for a platform that cannot see this host's: it fetches them from the server.
+    pub download: Option<Download>,
     /// The attempt's private directory on this host: absolute, not existing yet. The runner makes and removes it.
     pub scratch: PathBuf,
     /// Where the worker keeps packages of `dependencies:` for later steps: absolute, made when it is needed.

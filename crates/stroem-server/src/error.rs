@@ -58,6 +58,7 @@ fn classify(error: &AppError) -> (StatusCode, &'static str) {
         AppError::NoSuchWorker => (StatusCode::NOT_FOUND, "no_such_worker"),
         AppError::BadWorkerToken => (StatusCode::UNAUTHORIZED, "bad_worker_token"),
         AppError::NoSession => (StatusCode::UNAUTHORIZED, "no_session"),
+        AppError::BadDownloadToken => (StatusCode::UNAUTHORIZED, "bad_download_token"),
         AppError::WorkerNameTaken(_) => (StatusCode::CONFLICT, "worker_name_taken"),
         AppError::Protocol { .. } => (StatusCode::BAD_REQUEST, "protocol_not_supported"),
         AppError::NoSuchRevision { .. } => (StatusCode::NOT_FOUND, "no_such_revision"),

@@ -12,6 +12,6 @@ mod source;
 
 pub use error::SourceError;
 pub use folder::{FolderOptions, FolderSource};
-pub use reread::workflow_files_of;
+pub use reread::{open_plain, workflow_files_of};
 pub use snapshot::{NoteReason, Snapshot, SnapshotNote, WorkflowFile};
 pub use source::WorkspaceSource;

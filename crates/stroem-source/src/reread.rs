@@ -7,6 +7,19 @@ use stroem_core::limits;
 
 use crate::{SourceError, WorkflowFile};
 
+/// The tarball that a source wrote, without its compression. Blocking.
+///
+/// # Errors
+/// [`SourceError::TarballUnreadable`].
+pub fn open_plain(tarball: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
+    let opened = File::open(tarball).and_then(zstd::Decoder::new);
+    let decoder = opened.map_err(|source| SourceError::TarballUnreadable {
+        path: tarball.to_owned(),
+        source: Arc::new(source),
+    })?;
+    Ok(Box::new(decoder))
+}
+
 /// The workflow files in a tarball that a source wrote, sorted by path.
 ///
 /// # Errors

@@ -29,7 +29,8 @@ mod state;
 mod worker;
 
 pub use config::{
-    CeilingsSection, DockerSection, KubernetesSection, LimitsSection, SCHEMA, TlsSection, WorkerConfig,
+    CeilingsSection, DockerSection, KubernetesSection, LimitsSection, ResourcesSection, SCHEMA, TlsSection,
+    TolerationSection, WorkerConfig,
 };
 pub use error::WorkerError;
 pub use options::Options;

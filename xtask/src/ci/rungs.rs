@@ -21,7 +21,7 @@ pub(crate) const ALL: &[Rung] = &[
     Rung {
         name: "tests",
         needs: &[&Tool::NEXTEST, &Tool::C_COMPILER, &Tool::BASH],
-        wants: &[&Tool::PYTHON, &Tool::NODE, &Tool::POSTGRES, &Tool::DOCKER],
+        wants: &[&Tool::PYTHON, &Tool::NODE, &Tool::POSTGRES, &Tool::DOCKER, &Tool::KUBERNETES],
         run: tests,
     },
     Rung { name: "doctests", needs: &[&Tool::C_COMPILER], wants: &[], run: doctests },
@@ -89,7 +89,13 @@ fn tests(repo: &Repo) -> Result<Vec<String>> {
     fs::write(&skips, "").context("cannot write the list of skipped tests")?;
     let path = skips.to_str().context("the target folder's name is not UTF-8")?;
     let arguments = ["nextest", "run", "--locked", "--workspace", "--profile", "ci"];
-    Shell::cargo(repo, &arguments).variable(SKIP_FILE, path).run()?;
+    let mut tests = Shell::cargo(repo, &arguments).variable(SKIP_FILE, path);
+    // Without a cluster the tests that need one say that they are skipped.
+    let (program, probe) = Tool::KUBERNETES.probe;
+    if let Ok(file) = Shell::program(repo, program, probe).read() {
+        tests = tests.variable("KUBECONFIG", file.trim());
+    }
+    tests.run()?;
     let skipped = fs::read_to_string(&skips).context("cannot read the list of skipped tests")?;
     Ok(skipped.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
 }

@@ -67,6 +67,7 @@ impl<'a> Prerequisites<'a> {
         let done = match &tool.source {
             Source::System(packages) => self.system(packages),
             Source::Wheel(wheel) => self.wheel(wheel),
+            Source::Probe(help) => Err(anyhow::anyhow!(*help)),
             Source::Component(name) => Shell::program(self.repo, "rustup", &["component", "add", name]).run(),
             Source::Service(program) => {
                 self.services.push(program);

@@ -19,6 +19,8 @@ pub(crate) enum Source {
     Component(&'static str),
     /// A service that a program of the repository starts with `up` and stops with `down`.
     Service(&'static str),
+    /// The probe itself starts it where it can; this says what helps otherwise.
+    Probe(&'static str),
 }
 
 /// A Rust program in a Python wheel that holds nothing but that program.
@@ -69,6 +71,11 @@ impl Tool {
     };
     pub(crate) const GIT: Self =
         Self { name: "git", probe: ("git", &["--version"]), source: Source::System(&["git"]) };
+    pub(crate) const KUBERNETES: Self = Self {
+        name: "a Kubernetes cluster",
+        probe: ("bash", &["dev/k8s", "kubeconfig"]),
+        source: Source::Probe("set KUBECONFIG to a small one, see dev/k8s"),
+    };
     pub(crate) const MAKE: Self =
         Self { name: "make", probe: ("make", &["--version"]), source: Source::System(&["make"]) };
     pub(crate) const NODE: Self =

@@ -12,7 +12,7 @@ mod poll;
 mod register;
 mod report;
 
-pub use poll::{ClaimedStep, Kill, PollRequest, PollResponse};
+pub use poll::{ClaimedStep, Kill, PollRequest, PollResponse, download_path};
 pub use register::{HeartbeatRequest, HeartbeatResponse, RegisterRequest, RegisterResponse};
 pub use report::{
     AttemptReport, ChunkAnswer, ChunkMeta, Report, ReportAnswer, ReportError, ReportKind, ReportResponse,

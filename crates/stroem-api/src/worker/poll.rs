@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stroem_core::{
-    HumanDuration, LeaseKey, Revision, StepName, StepSpec, TaskName, Timestamp, WorkspaceName,
+    HumanDuration, LeaseKey, Revision, Secret, StepName, StepSpec, TaskName, Timestamp, WorkspaceName,
 };
 
 /// What the worker holds and can take. A newer poll of the same session ends an older one.
@@ -49,6 +49,15 @@ pub struct ClaimedStep {
     pub ready_at: Timestamp,
     /// What to run.
     pub spec: StepSpec,
+    /// Opens [`download_path`] of this step's revision, for pods, as long as the lease lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_token: Option<Secret>,
+}
+
+/// Where a download token gets a revision's files as a plain tarball, below the server's address.
+pub fn download_path(workspace: &WorkspaceName, revision: &Revision) -> String {
+    let name = crate::client::encode_segment(workspace.as_str());
+    format!("/worker/workspaces/{name}/{revision}/tar")
 }
 
 /// An attempt to stop.

@@ -36,10 +36,19 @@ impl Fixture {
     }
 
     pub(crate) async fn worker(&self, instance: u8, surviving: Vec<LeaseKey>) -> WorkerRow {
+        self.worker_with(instance, &["script"], surviving).await
+    }
+
+    pub(crate) async fn worker_with(
+        &self,
+        instance: u8,
+        tags: &[&str],
+        surviving: Vec<LeaseKey>,
+    ) -> WorkerRow {
         let wish = RegisterWish {
             name: "w".parse().expect("a name"),
             instance: InstanceId::from_bytes([instance; 16]),
-            tags: [Tag::new("script").expect("a tag")].into_iter().collect(),
+            tags: tags.iter().map(|tag| Tag::new(tag).expect("a tag")).collect(),
             withdrawn: Vec::new(),
             exclusive: false,
             capacity: 4,

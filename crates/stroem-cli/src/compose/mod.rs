@@ -4,8 +4,10 @@ pub(crate) mod config;
 mod docker;
 mod embedded;
 pub(crate) mod files;
+mod kubernetes;
 pub(crate) mod logging;
 pub(crate) mod process;
 
 pub(crate) use docker::docker_runner;
 pub(crate) use embedded::{Embedded, EmbeddedOptions, WORKSPACE, runners};
+pub(crate) use kubernetes::kubernetes_runner;

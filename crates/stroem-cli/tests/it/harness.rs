@@ -44,11 +44,17 @@ impl System {
 
     /// A server alone, with more keys in its configuration.
     pub(crate) async fn without_workers(folder: &Path, more: &str) -> Self {
+        Self::on_host("127.0.0.1", folder, more).await
+    }
+
+    /// The same on another address of this host.
+    pub(crate) async fn on_host(host: &str, folder: &Path, more: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        let address = format!("http://127.0.0.1:{port}");
+        let free = TcpListener::bind((host, 0)).and_then(|l| l.local_addr());
+        let port = free.expect("a free port").port();
+        let address = format!("http://{host}:{port}");
         let config = format!(
-            "listen: 127.0.0.1:{port}\ndata_dir: {}\nworker_token: t0ken\nworkspaces:\n  default: {{path: {}}}\n{more}\n",
+            "listen: {host}:{port}\ndata_dir: {}\nworker_token: t0ken\nworkspaces:\n  default: {{path: {}}}\n{more}\n",
             dir.path().join("server").display(),
             folder.display()
         );

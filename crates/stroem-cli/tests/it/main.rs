@@ -9,6 +9,7 @@ mod docker;
 mod harness;
 mod large;
 mod logs;
+mod pods;
 mod postgres;
 mod quiet;
 mod review;

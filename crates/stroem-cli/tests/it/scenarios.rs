@@ -21,7 +21,7 @@ pub(crate) struct Expected {
 }
 
 #[derive(Deserialize)]
-struct ExpectedStep {
+pub(crate) struct ExpectedStep {
     status: String,
     output: Option<Value>,
     error: Option<String>,

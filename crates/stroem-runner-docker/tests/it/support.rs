@@ -82,6 +82,7 @@ impl Docker {
                 secrets: Vec::new(),
             },
             workspace: None,
+            download: None,
             packages: std::path::PathBuf::from("/nonexistent"),
             scratch: self.path(&format!("attempt-{number}")),
             passed_env: BTreeMap::new(),

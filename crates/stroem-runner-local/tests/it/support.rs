@@ -179,6 +179,7 @@ pub(crate) fn request(number: u8, scratch: PathBuf, language: Language, text: &s
         },
         workspace: None,
         packages: scratch.with_file_name("packages"),
+        download: None,
         scratch,
         passed_env: std::collections::BTreeMap::new(),
         grace: HumanDuration::from_secs(2),

@@ -124,6 +124,7 @@ pub(super) fn request(subject: &dyn Subject, script: &Script) -> RunRequest {
         },
         workspace: script.workspace.clone(),
         packages: subject.directory().join("packages"),
+        download: None,
         scratch: subject.directory().join(format!("attempt-{number}")),
         passed_env: script.passed_env.clone(),
         grace: script.grace,

@@ -46,6 +46,11 @@ pub trait Subject: Send + Sync {
         Duration::from_secs(1)
     }
 
+    /// Whether every byte arrives as it was printed. A platform whose logs are text replaces what is not UTF-8.
+    fn keeps_bytes(&self) -> bool {
+        true
+    }
+
     /// Why a memory limit cannot be tested here; nothing when it can.
     fn no_memory_limit(&self) -> Option<String> {
         None

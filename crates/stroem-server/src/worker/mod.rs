@@ -24,4 +24,5 @@ pub(crate) fn routes() -> Router<App> {
         .route("/worker/heartbeat", post(register::heartbeat))
         .route("/worker/leave", post(register::leave))
         .route("/worker/workspaces/{workspace}/{revision}", get(workspace::download))
+        .route("/worker/workspaces/{workspace}/{revision}/tar", get(workspace::download_plain))
 }

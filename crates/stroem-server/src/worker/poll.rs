@@ -31,6 +31,7 @@ pub(crate) async fn poll(
         step: claim.step,
         ready_at: claim.ready_at,
         spec: claim.spec,
+        download_token: claim.download_token,
     });
     let kills = answer.kills.into_iter().map(|lease| Kill {
         lease: lease.lease,

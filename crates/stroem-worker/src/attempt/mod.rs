@@ -17,10 +17,10 @@ mod outcome;
 use std::{future::pending, pin::Pin, sync::Arc};
 
 use serde_json::Value;
-use stroem_api::worker::ClaimedStep;
-use stroem_core::{LeaseKey, Outcome, StepRun};
+use stroem_api::worker::{ClaimedStep, download_path};
+use stroem_core::{LeaseKey, Outcome, RunnerKind, StepRun};
 use stroem_logs::mask::Masker;
-use stroem_runner::{RunRequest, Runner, RunnerEvent, StepIdentity, StopReason, StopReceiver};
+use stroem_runner::{Download, RunRequest, Runner, RunnerEvent, StepIdentity, StopReason, StopReceiver};
 use tokio::{
     sync::{SemaphorePermit, mpsc},
     time::Sleep,
@@ -140,9 +140,10 @@ async fn get_ready<'a>(shared: &'a Shared, claim: &ClaimedStep) -> Result<Ready<
     };
     let closed = |_| refused("the worker is stopping".to_owned());
     let slot = shared.slots.acquire().await.map_err(closed)?;
-    let workspace = match &claim.spec.run {
-        StepRun::Image(_) => None,
-        StepRun::Script(_) => {
+    let workspace = match (&claim.spec.run, kind) {
+        // Images run as they are, and pods fetch the files themselves.
+        (StepRun::Image(_), _) | (_, RunnerKind::Pod) => None,
+        (StepRun::Script(_), _) => {
             let got =
                 shared.cache.get(&shared.control, &shared.session, &claim.workspace, &claim.revision).await;
             Some(got.map_err(|error| match error {
@@ -160,8 +161,12 @@ async fn run(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper, ready:
     let limit = claim.spec.timeout;
     let mut log = StepLog::new(shared, lease, &masker);
     let (sender, mut events) = mpsc::channel(EVENTS);
+    let download = claim
+        .download_token
+        .map(|token| Download { path: download_path(&claim.workspace, &claim.revision), token });
     let request = RunRequest {
         lease,
+        download,
         identity: StepIdentity { workspace: claim.workspace, task: claim.task, step: claim.step },
         spec: claim.spec,
         workspace: ready.workspace.as_ref().map(|workspace| workspace.path().to_owned()),

@@ -5,10 +5,10 @@ mod schema;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stroem_config::{Place, Problem, Source};
 use stroem_core::{
-    ByteSize, CpuQuantity, HumanDuration, RunnerKind, Secret, Tag, TagSet, WorkerName, limits,
+    ByteSize, CpuQuantity, HumanDuration, Resources, RunnerKind, Secret, Tag, TagSet, WorkerName, limits,
 };
 
 pub use schema::SCHEMA;
@@ -145,6 +145,66 @@ pub struct KubernetesSection {
     pub init_image: String,
     /// Holds start-up scripts.
     pub runner_startup_configmap: Option<String>,
+    /// The server's address as pods reach it.
+    pub server_url: Option<String>,
+    /// The file with address and credentials.
+    pub kubeconfig: Option<PathBuf>,
+    /// Its context.
+    pub context: Option<String>,
+    /// How long a pod may wait.
+    pub pending_timeout: HumanDuration,
+    /// The account that pods run as.
+    pub service_account: Option<String>,
+    /// Labels of nodes.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that pods tolerate.
+    pub tolerations: Vec<TolerationSection>,
+    /// Names of Secrets.
+    pub pull_secrets: Vec<String>,
+    /// `IfNotPresent`, `Always` or `Never`.
+    pub pull_policy: String,
+    /// Limits of pods whose step sets none.
+    pub resources: ResourcesSection,
+    /// `privileged`, `host_path`, `host_namespaces`.
+    pub allow: Vec<String>,
+}
+
+/// `kubernetes.tolerations`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TolerationSection {
+    /// The taint's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `Equal` or `Exists`.
+    pub operator: String,
+    /// The taint's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The taint's effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+}
+
+/// `kubernetes.resources`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourcesSection {
+    /// Processor time, checked by the table.
+    pub cpu: Option<String>,
+    /// Memory.
+    pub memory: Option<ByteSize>,
+}
+
+impl ResourcesSection {
+    /// As a step's own limits.
+    ///
+    /// # Panics
+    /// Never: the table checks the amount.
+    pub fn limits(&self) -> Resources {
+        let cpu = self.cpu.as_ref().map(|cpu| cpu.parse().expect("the table checked it"));
+        Resources { cpu, memory: self.memory }
+    }
 }
 
 /// `limits:`

@@ -131,8 +131,59 @@ static KUBERNETES: Schema = Schema {
         Key::new("init_image", Kind::Text, "The image that downloads the workspace.")
             .or("curlimages/curl:latest"),
         Key::new("runner_startup_configmap", Kind::Text, "Holds scripts for `/etc/stroem/startup.d`."),
+        Key::new(
+            "server_url",
+            Kind::Text,
+            "The server's address as pods reach it; the worker's `server_url` when left out.",
+        ),
+        Key::new(
+            "kubeconfig",
+            Kind::Text,
+            "The file with the cluster's address and credentials; when left out `KUBECONFIG`, `~/.kube/config`, or the account of the pod that the worker runs in.",
+        ),
+        Key::new("context", Kind::Text, "The kubeconfig's context; its current one when left out."),
+        Key::new(
+            "pending_timeout",
+            Kind::Duration,
+            "How long a pod may wait for room in a quota, for a node or for its image before the step fails.",
+        )
+        .or("5m"),
+        Key::new(
+            "service_account",
+            Kind::Text,
+            "The account that pods run as; without one they get no account's token.",
+        ),
+        Key::new("node_selector", Kind::Named(&Kind::Text), "Labels of the nodes that pods may run on.").or("{}"),
+        Key::new("tolerations", Kind::List(&Kind::Section(&TOLERATION)), "Taints that pods tolerate.").or("[]"),
+        Key::new("pull_secrets", Kind::List(&Kind::Text), "Names of Secrets for private registries.").or("[]"),
+        Key::new("pull_policy", Kind::Choice(PULL_POLICIES), "When images are pulled.").or("IfNotPresent"),
+        Key::new("resources", Kind::Section(&RESOURCES), "Limits of pods whose step sets none.").or("{}"),
+        Key::new(
+            "allow",
+            Kind::List(&Kind::Choice(ALLOWANCES)),
+            "What a `manifest` may ask for beyond an ordinary pod: `privileged` also means added capabilities, `host_path` also ports of the node.",
+        )
+        .or("[]"),
     ],
 };
+
+const PULL_POLICIES: &[&str] = &["IfNotPresent", "Always", "Never"];
+const ALLOWANCES: &[&str] = &["privileged", "host_path", "host_namespaces"];
+static TOLERATION: Schema = Schema {
+    keys: &[
+        Key::new("key", Kind::Text, "The taint's key; every taint when left out, with `operator: Exists`."),
+        Key::new("operator", Kind::Choice(&["Equal", "Exists"]), "How it is compared.").or("Equal"),
+        Key::new("value", Kind::Text, "The taint's value."),
+        Key::new(
+            "effect",
+            Kind::Choice(&["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+            "The taint's effect; every effect when left out.",
+        ),
+    ],
+};
+
+static RESOURCES: Schema =
+    Schema { keys: &[Key::new("cpu", CPU, "Processor time."), Key::new("memory", Kind::Size, "Memory.")] };
 
 static LIMITS: Schema = Schema {
     keys: &[

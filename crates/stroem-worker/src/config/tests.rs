@@ -44,6 +44,38 @@ fn the_kubernetes_snippet_of_the_page_loads() {
 }
 
 #[test]
+fn everything_about_pods_can_be_set() {
+    let text = "
+kubernetes:
+  namespace: jobs
+  server_url: http://server.strom:8080
+  kubeconfig: /etc/stroem/kubeconfig
+  context: prod
+  pending_timeout: 90s
+  service_account: steps
+  node_selector: {kubernetes.io/arch: amd64}
+  tolerations:
+    - key: gpu
+      effect: NoSchedule
+    - operator: Exists
+  pull_secrets: [registry]
+  pull_policy: Always
+  resources: {cpu: 500m, memory: 512Mi}
+  allow: [host_path]
+";
+    let section = load(text, &[TOKEN]).unwrap().kubernetes.unwrap();
+    assert_eq!(section.pending_timeout, HumanDuration::from_secs(90));
+    assert_eq!(section.node_selector["kubernetes.io/arch"], "amd64");
+    assert_eq!(
+        serde_json::json!(section.tolerations),
+        serde_json::json!([{"key": "gpu", "operator": "Equal", "effect": "NoSchedule"}, {"operator": "Exists"}])
+    );
+    let limits = section.resources.limits();
+    assert_eq!((limits.cpu.unwrap().millicores(), limits.memory), (500, Some(ByteSize::from_mib(512))));
+    assert_eq!((section.allow, section.pull_policy.as_str()), (vec!["host_path".to_owned()], "Always"));
+}
+
+#[test]
 fn the_full_snippet_of_the_page_loads() {
     let config = load(&example("worker.yaml"), &[]).unwrap();
     assert_eq!(config.server_url, "http://stroem-server:8080");
@@ -179,6 +211,14 @@ fn every_mistake_is_named() {
             "worker-config.yaml:1:15: `docker.tls.key` is missing (write it here, or set STROEM__DOCKER__TLS__KEY)",
         ),
         ("tags: script", "worker-config.yaml:1:7: `tags` must be a list, not a text (write `[script]`)"),
+        (
+            "kubernetes:\n  resources: {cpu: lots}",
+            "worker-config.yaml:2:20: `kubernetes.resources.cpu`: `lots` is not an amount of CPU: write for example `500m`, `0.5` or `2`",
+        ),
+        (
+            "kubernetes:\n  allow: [everything]",
+            "worker-config.yaml:2:11: `kubernetes.allow[0]`: `everything` is not one of `privileged`, `host_path`, `host_namespaces`",
+        ),
         (
             "worker_name: 'a/b'",
             "worker-config.yaml:1:14: `worker_name`: `/` cannot be part of the name of a worker (letters, digits, `_`, `-`, `.` and spaces inside can)",

@@ -273,6 +273,7 @@ impl State {
             step: "step".to_owned().try_into().unwrap(),
             ready_at: Timestamp::default(),
             spec,
+            download_token: None,
         }
     }
 
