@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use stroem_core::{LeaseKey, TagSet, WorkerId};
+use stroem_core::{JobStatus, LeaseKey, TagSet, WorkerId};
 use stroem_store::{ClaimRequest, LeaseRow, WorkerRow};
 use tokio::sync::Notify;
 
-use crate::{App, AppError, ClaimedStep};
+use crate::{App, AppError, Change, ClaimedStep};
 
 /// What a worker holds and wants.
 #[derive(Debug, Clone)]
@@ -124,6 +124,16 @@ impl Dispatch {
         }
     }
 
+    /// A worker takes no further steps: what it was woken for goes to others.
+    pub(crate) fn drain(&self, worker: WorkerId) {
+        let mut state = self.state();
+        let Some(waiter) = state.waiters.get_mut(&worker) else { return };
+        waiter.free_slots = 0;
+        if std::mem::take(&mut waiter.woken_for) > 0 {
+            state.waiters.values().for_each(|waiter| waiter.notify.notify_one());
+        }
+    }
+
     /// Whether a worker has a poll open.
     pub(crate) fn is_polling(&self, worker: WorkerId) -> bool {
         self.state().waiters.contains_key(&worker)
@@ -186,7 +196,8 @@ impl App {
     /// # Errors
     /// [`AppError::Store`].
     pub async fn poll(&self, worker: &WorkerRow, wish: &PollWish) -> Result<PollAnswer, AppError> {
-        let waiting = self.inner.dispatch.enter(worker, wish.free_slots);
+        let draining = self.inner.heartbeats.is_draining(worker.id);
+        let waiting = self.inner.dispatch.enter(worker, if draining { 0 } else { wish.free_slots });
         self.inner.heartbeats.seen(worker.id, self.now());
         let deadline = tokio::time::sleep(wish.wait);
         tokio::pin!(deadline);
@@ -234,7 +245,7 @@ impl App {
             .into_iter()
             .filter(|key| may_claim(&worker.tags, worker.exclusive, key))
             .collect();
-        if free_slots == 0 || keys.is_empty() {
+        if free_slots == 0 || keys.is_empty() || self.inner.heartbeats.is_draining(worker.id) {
             return Ok(Vec::new());
         }
         let request = ClaimRequest { worker: worker.id, keys, limit: free_slots, now: self.now() };
@@ -245,7 +256,10 @@ impl App {
             let claims = app.inner.store.claim(request).await;
             if let Ok(claims) = &claims {
                 for claim in claims {
-                    app.inner.hub.notify(claim.lease.attempt.job);
+                    let job = claim.lease.attempt.job;
+                    app.inner.hub.notify(job);
+                    let (status, version) = (JobStatus::Running, claim.job_version);
+                    app.inner.changes.note(Change::Job { job, status, version });
                 }
             }
             if sender.send(claims).is_err() {

@@ -75,13 +75,14 @@ impl LogPage {
     }
 }
 
-struct Chunk {
-    chunk_no: u64,
-    step: u32,
-    attempt: AttemptNumber,
+/// A chunk, wherever it lay.
+pub(crate) struct Chunk {
+    pub(crate) chunk_no: u64,
+    pub(crate) step: u32,
+    pub(crate) attempt: AttemptNumber,
     /// Bytes that count against the page: before compression where that is known.
-    raw_bytes: u64,
-    payload: Bytes,
+    pub(crate) raw_bytes: u64,
+    pub(crate) payload: Bytes,
 }
 
 /// Chunks to ask the store for at once.
@@ -118,7 +119,7 @@ impl App {
         Ok(page)
     }
 
-    async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
+    pub(crate) async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
         let range =
             ChunkRange { job: query.job, step: query.step, from_chunk_no: from, limit: CHUNKS_PER_READ };
         let stored = self.inner.store.chunks(range).await?;
@@ -171,7 +172,7 @@ impl App {
         Ok(chunks)
     }
 
-    async fn seal_index(&self, sealed: &SealedLog) -> Result<SealIndex, AppError> {
+    pub(crate) async fn seal_index(&self, sealed: &SealedLog) -> Result<SealIndex, AppError> {
         let key = blob_key(&sealed.blob_key)?;
         let size = self.inner.blobs.size(&key).await.map_err(unreadable)?;
         let mut from = size.saturating_sub(SEAL_TAIL_BYTES);

@@ -6,7 +6,7 @@ use stroem_core::{TagSet, Timestamp};
 use stroem_engine::Event;
 use stroem_store::StoreError;
 
-use crate::{App, AppError, dispatch::may_claim};
+use crate::{App, AppError, Change, dispatch::may_claim};
 
 const AT_ONCE: u32 = 1_000;
 
@@ -39,6 +39,7 @@ async fn lost_workers(app: &App) -> Result<(), AppError> {
         tracing::warn!(worker.id = %worker.id, worker.name = %worker.name, "worker lost");
         app.inner.store.gone(worker.id, worker.instance, now).await?;
         app.inner.heartbeats.gone(worker.id, now);
+        app.inner.changes.note(Change::Workers);
         let leases = app.inner.store.leases(worker.id).await?;
         app.lose(leases.into_iter().map(|lease| lease.lease).collect()).await?;
     }

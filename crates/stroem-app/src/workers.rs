@@ -6,7 +6,7 @@ use stroem_engine::Event;
 use stroem_store::{LeaseRow, RegisterOutcome, Registration, WorkerRow};
 use subtle::ConstantTimeEq;
 
-use crate::{App, AppError};
+use crate::{App, AppError, Change};
 
 /// A worker introduces itself.
 #[derive(Debug, Clone)]
@@ -94,6 +94,7 @@ impl App {
         let row = self.session(session_token.expose()).await?;
         tracing::info!(worker.id = %worker, worker.name = %wish.name, "worker registered");
         inner.heartbeats.registered(row);
+        inner.changes.note(Change::Workers);
         let lost = self.settle_leases(worker, &wish.surviving).await?;
         Ok(Registered { worker, session_token, lost })
     }
@@ -150,8 +151,27 @@ impl App {
     /// [`AppError::Store`].
     pub async fn heartbeat(&self, worker: &WorkerRow, draining: bool) -> Result<(), AppError> {
         self.inner.heartbeats.seen(worker.id, self.now());
-        if draining && self.inner.heartbeats.drains(worker.id) {
-            self.inner.store.draining(worker.id).await?;
+        if draining { self.note_draining(worker.id).await } else { Ok(()) }
+    }
+
+    /// Tells a worker, by id or name, to take no further steps until it registers again; what it runs goes on.
+    ///
+    /// # Errors
+    /// [`AppError::NoSuchWorker`] for one that is not connected.
+    pub async fn drain(&self, worker: &str) -> Result<(), AppError> {
+        let workers = self.inner.store.workers().await?;
+        let named = |row: &WorkerRow| row.name.as_str() == worker || row.id.to_string() == worker;
+        let found = workers.into_iter().find(|row| row.gone_at.is_none() && named(row));
+        let row = found.ok_or(AppError::NoSuchWorker)?;
+        tracing::info!(worker.id = %row.id, worker.name = %row.name, "worker is told to drain");
+        self.note_draining(row.id).await
+    }
+
+    async fn note_draining(&self, worker: WorkerId) -> Result<(), AppError> {
+        if self.inner.heartbeats.drains(worker) {
+            self.inner.dispatch.drain(worker);
+            self.inner.store.draining(worker).await?;
+            self.inner.changes.note(Change::Workers);
         }
         Ok(())
     }
@@ -164,6 +184,7 @@ impl App {
         if self.inner.store.gone(worker.id, worker.instance, self.now()).await? {
             tracing::info!(worker.id = %worker.id, worker.name = %worker.name, "worker left");
             self.inner.heartbeats.gone(worker.id, self.now());
+            self.inner.changes.note(Change::Workers);
             self.settle_leases(worker.id, &[]).await?;
         }
         Ok(())
@@ -181,6 +202,20 @@ impl App {
             views.push(WorkerView { row, leases });
         }
         Ok(views)
+    }
+}
+
+impl App {
+    /// The task and the name of a step that a worker holds; none when its job is gone.
+    ///
+    /// # Errors
+    /// [`AppError::Store`].
+    pub async fn leased_step(&self, lease: LeaseKey) -> Result<Option<(String, String)>, AppError> {
+        match self.inner.mailboxes.plan(lease.attempt.job).await {
+            Ok(plan) => Ok(Some((plan.task.to_string(), plan.step(lease.attempt.step).name.to_string()))),
+            Err(stroem_store::StoreError::NoSuchJob) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod convert;
 mod error;
 mod live;
+mod page;
 mod public;
 mod router;
 mod serve;

@@ -26,7 +26,7 @@ pub use job::{
     AttemptView, Committed, JobCounts, JobDetail, JobFilter, JobPage, JobStore, JobSummary, NewJob,
     StepDetail, StepView,
 };
-pub use log::{AppendOutcome, ChunkKey, ChunkRange, LogStore, NewChunk, SealedLog, StoredChunk};
+pub use log::{AppendOutcome, ChunkKey, ChunkPlace, ChunkRange, LogStore, NewChunk, SealedLog, StoredChunk};
 pub use worker::{RegisterOutcome, Registration, WorkerRow, WorkerStore};
 
 /// Everything together; what the application holds.

@@ -56,6 +56,35 @@ pub struct StoredChunk {
     pub chunk: NewChunk,
 }
 
+/// A chunk without its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkPlace {
+    /// Its job-wide number.
+    pub chunk_no: u64,
+    /// The step.
+    pub step: u32,
+    /// The attempt.
+    pub attempt: AttemptNumber,
+    /// Lines in it.
+    pub lines: u32,
+    /// Time of its first line.
+    pub first_at: Timestamp,
+}
+
+impl ChunkPlace {
+    /// Of a stored chunk.
+    pub fn of(stored: &StoredChunk) -> Self {
+        let StoredChunk { chunk_no, chunk } = stored;
+        Self {
+            chunk_no: *chunk_no,
+            step: chunk.key.step,
+            attempt: chunk.key.attempt,
+            lines: chunk.lines,
+            first_at: chunk.first_at,
+        }
+    }
+}
+
 /// Which chunks to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkRange {
@@ -92,6 +121,12 @@ pub trait LogStore: Send + Sync {
     /// Reads chunks in order of their job-wide numbers. It may give fewer than asked for, to bound the memory, but none
     /// only when there are none. Empty for a sealed job.
     async fn chunks(&self, range: ChunkRange) -> Result<Vec<StoredChunk>, StoreError>;
+
+    /// As [`LogStore::chunks`], without the payloads.
+    async fn chunk_places(&self, range: ChunkRange) -> Result<Vec<ChunkPlace>, StoreError> {
+        let chunks = self.chunks(range).await?;
+        Ok(chunks.iter().map(ChunkPlace::of).collect())
+    }
 
     /// Where a job's log is sealed.
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError>;

@@ -4,15 +4,20 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use http::StatusCode;
 use stroem_api::{ErrorBody, public::WorkerInfo};
-use stroem_app::{App, AppError};
+use stroem_app::{App, AppError, WorkerView};
 
 use crate::{convert, error::HttpError};
 
 /// All workers, by name.
 #[utoipa::path(get, path = "/api/workers", tag = "workers", responses((status = 200, body = Vec<WorkerInfo>)))]
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<WorkerInfo>>, HttpError> {
-    Ok(Json(app.workers().await?.iter().map(convert::worker).collect()))
+    let mut workers = Vec::new();
+    for view in &app.workers().await? {
+        workers.push(described(&app, view).await?);
+    }
+    Ok(Json(workers))
 }
 
 /// One worker, by id or name.
@@ -27,5 +32,30 @@ pub(crate) async fn show(
     let workers = app.workers().await?;
     let found =
         workers.iter().find(|worker| worker.row.id.to_string() == id || worker.row.name.as_str() == id);
-    Ok(Json(convert::worker(found.ok_or(AppError::NoSuchWorker)?)))
+    Ok(Json(described(&app, found.ok_or(AppError::NoSuchWorker)?).await?))
+}
+
+/// Tells a worker to take no further steps; what it runs goes on. It takes steps again after its next start.
+#[utoipa::path(
+    post, path = "/api/workers/{id}/drain", tag = "workers",
+    params(("id" = String, Path, description = "The worker's id or name")),
+    responses(
+        (status = 204, description = "It drains"),
+        (status = 404, body = ErrorBody, description = "No such worker is connected"),
+    ),
+)]
+pub(crate) async fn drain(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, HttpError> {
+    app.drain(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A worker with the names of what it runs.
+async fn described(app: &App, view: &WorkerView) -> Result<WorkerInfo, HttpError> {
+    let mut info = convert::worker(view);
+    for (running, lease) in info.running.iter_mut().zip(&view.leases) {
+        if let Some((task, step)) = app.leased_step(lease.lease).await? {
+            (running.task_name, running.step_name) = (Some(task), Some(step));
+        }
+    }
+    Ok(info)
 }
