@@ -29,6 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What to follow.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventParams {
     /// A job whose log is followed: `log` is set when it grew.
@@ -39,7 +40,7 @@ pub(crate) struct EventParams {
 /// that comes back sends the last id as `Last-Event-ID`. When the server no longer knows what came after it, the
 /// first event has `all` set. The first event comes at once, so that a client knows that it is connected.
 #[utoipa::path(
-    get, path = "/api/events", tag = "server",
+    get, operation_id = "follow_changes", path = "/api/events", tag = "server",
     params(EventParams, ("Last-Event-ID" = Option<String>, Header, description = "Where to begin")),
     responses(
         (status = 200, description = "Server-sent events `changes`", body = Hints, content_type = "text/event-stream"),

@@ -16,7 +16,7 @@ use crate::error::HttpError;
 
 /// Durations of a task's newest jobs.
 #[utoipa::path(
-    get, path = "/api/workspaces/{ws}/tasks/{task}/stats", tag = "tasks",
+    get, operation_id = "task_stats", path = "/api/workspaces/{ws}/tasks/{task}/stats", tag = "tasks",
     params(("ws" = String, Path, description = "The workspace"), ("task" = String, Path, description = "The task")),
     responses((status = 200, body = TaskStats)),
 )]
@@ -42,6 +42,7 @@ pub(crate) async fn task(
 
 /// Over which time.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ActivityParams {
     /// The last so many minutes, 60 when not given, 10080 at most.
@@ -52,7 +53,7 @@ const LONGEST_MINUTES: u32 = 7 * 24 * 60;
 
 /// Throughput and queue times of the last hour or another stretch of time, in 60 buckets.
 #[utoipa::path(
-    get, path = "/api/stats/activity", tag = "server", params(ActivityParams),
+    get, operation_id = "activity", path = "/api/stats/activity", tag = "server", params(ActivityParams),
     responses((status = 200, body = Activity)),
 )]
 pub(crate) async fn activity(
@@ -73,7 +74,7 @@ pub(crate) async fn activity(
 }
 
 /// Ready steps that no worker has claimed, the oldest first, 100 at most, with what they wait for.
-#[utoipa::path(get, path = "/api/waiting", tag = "server", responses((status = 200, body = Vec<WaitingStep>)))]
+#[utoipa::path(get, operation_id = "waiting", path = "/api/waiting", tag = "server", responses((status = 200, body = Vec<WaitingStep>)))]
 pub(crate) async fn waiting(State(app): State<App>) -> Result<Json<Vec<WaitingStep>>, HttpError> {
     let waiting = app.waiting().await?.into_iter().map(|step| WaitingStep {
         job_id: step.job,

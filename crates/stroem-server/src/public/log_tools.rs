@@ -27,6 +27,7 @@ const DOWNLOAD_PAGE_BYTES: u64 = 1 << 20;
 
 /// Whose map.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MapParams {
     /// Only this step's chunks.
@@ -37,7 +38,7 @@ pub(crate) struct MapParams {
 
 /// Where the lines of a log are, without the lines: a client that knows it opens a log of any length at any place.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/logs/map", tag = "logs", params(("id" = String, Path, description = "The job"), MapParams),
+    get, operation_id = "map_log", path = "/api/jobs/{id}/logs/map", tag = "logs", params(("id" = String, Path, description = "The job"), MapParams),
     responses((status = 200, body = LogMap), (status = 404, body = ErrorBody)),
 )]
 pub(crate) async fn map(
@@ -60,6 +61,7 @@ pub(crate) async fn map(
 
 /// What to look for.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SearchParams {
     /// The text; in any case of letters when it has no capital one. Without it, words with which programs report
@@ -75,7 +77,7 @@ pub(crate) struct SearchParams {
 
 /// Lines of a log that hold a text. A call looks through a bounded part; while it is not complete, go on from its cursor.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/logs/search", tag = "logs",
+    get, operation_id = "search_log", path = "/api/jobs/{id}/logs/search", tag = "logs",
     params(("id" = String, Path, description = "The job"), SearchParams),
     responses((status = 200, body = LogHits), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]
@@ -107,6 +109,7 @@ pub(crate) async fn search(
 
 /// Which log.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DownloadParams {
     /// Only this step's lines.
@@ -115,7 +118,7 @@ pub(crate) struct DownloadParams {
 
 /// A log as a text file: what was printed, a line each, up to the end of what is there now.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/logs/download", tag = "logs",
+    get, operation_id = "download_log", path = "/api/jobs/{id}/logs/download", tag = "logs",
     params(("id" = String, Path, description = "The job"), DownloadParams),
     responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = ErrorBody)),
 )]

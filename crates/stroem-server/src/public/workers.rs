@@ -11,7 +11,7 @@ use stroem_app::{App, AppError, WorkerView};
 use crate::{convert, error::HttpError};
 
 /// All workers, by name.
-#[utoipa::path(get, path = "/api/workers", tag = "workers", responses((status = 200, body = Vec<WorkerInfo>)))]
+#[utoipa::path(get, operation_id = "list_workers", path = "/api/workers", tag = "workers", responses((status = 200, body = Vec<WorkerInfo>)))]
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<WorkerInfo>>, HttpError> {
     let mut workers = Vec::new();
     for view in &app.workers().await? {
@@ -22,7 +22,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<WorkerInfo>>
 
 /// One worker, by id or name.
 #[utoipa::path(
-    get, path = "/api/workers/{id}", tag = "workers", params(("id" = String, Path, description = "The worker's id or name")),
+    get, operation_id = "show_worker", path = "/api/workers/{id}", tag = "workers", params(("id" = String, Path, description = "The worker's id or name")),
     responses((status = 200, body = WorkerInfo), (status = 404, body = ErrorBody)),
 )]
 pub(crate) async fn show(
@@ -37,7 +37,7 @@ pub(crate) async fn show(
 
 /// Tells a worker to take no further steps; what it runs goes on. It takes steps again after its next start.
 #[utoipa::path(
-    post, path = "/api/workers/{id}/drain", tag = "workers",
+    post, operation_id = "drain_worker", path = "/api/workers/{id}/drain", tag = "workers",
     params(("id" = String, Path, description = "The worker's id or name")),
     responses(
         (status = 204, description = "It drains"),
