@@ -42,8 +42,8 @@ export function Timeline({ job, selected, onSelect }: { job: Job; selected: stri
           <div aria-hidden className="sticky top-0 z-10 flex h-7 border-b border-line bg-surface">
             <div className="w-44 shrink-0" />
             <div className="relative mr-4 flex-1">
-              {ticks(total).map((at) => (
-                <span key={at} className="absolute top-1.5 text-[11px] text-muted tabular-nums" style={{ left: `${(100 * at) / total}%` }}>
+              {ticks(total).filter((at) => at < total * 0.95).map((at) => (
+                <span key={at} className="absolute top-1.5 text-[11px] whitespace-nowrap text-muted tabular-nums" style={{ left: `${(100 * at) / total}%` }}>
                   {span(at)}
                 </span>
               ))}

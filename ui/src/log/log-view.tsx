@@ -21,6 +21,8 @@ interface Props {
   job: string;
   /** The step whose lines are shown; all of them when null. */
   step: string | null;
+  /** Whether the job has more than one step, so that a line of all steps says whose it is. */
+  several: boolean;
   over: boolean;
   /** Where to begin when no line is linked. */
   begin: "start" | "end";
@@ -49,7 +51,7 @@ function useSource(job: string, step: string | null): LogSource {
   return source;
 }
 
-function OneLog({ job, step, over, begin, at, onAt }: Props) {
+function OneLog({ job, step, several, over, begin, at, onAt }: Props) {
   const source = useSource(job, step);
   const [follow, setFollow] = useState(begin === "end" && !at);
   const [times, setTimes] = useState(false);
@@ -109,7 +111,7 @@ function OneLog({ job, step, over, begin, at, onAt }: Props) {
         top={viewport.topOf(number)}
         line={source.line(number)}
         times={times}
-        withStep={step === null}
+        withStep={step === null && several}
         selected={number === target}
         needle={search.text}
         onSelect={() => {

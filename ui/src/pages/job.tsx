@@ -78,6 +78,7 @@ function OneJob({ job }: { job: Job }) {
                   <LogView
                     job={job.job_id}
                     step={step?.step_name ?? null}
+                    several={job.steps.length > 1}
                     over={isOver(step?.status ?? job.status) && isOver(job.status)}
                     begin={(step?.status ?? job.status) === "completed" ? "start" : "end"}
                     at={at}
@@ -137,8 +138,12 @@ function JobHead({ job }: { job: Job }) {
     >
       <Status status={job.status} />
       <span className="text-[13px] text-muted">
-        <Took start={job.started_at} end={job.completed_at} />
-        {" · "}
+        {job.started_at && (
+          <>
+            <Took start={job.started_at} end={job.completed_at} />
+            {" · "}
+          </>
+        )}
         created <Ago at={job.created_at} />
         {job.source_type !== "api" && ` by ${job.source_type}`}
       </span>

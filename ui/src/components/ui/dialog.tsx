@@ -8,6 +8,8 @@ export function Dialog({ title, onClose, children, wide }: { title: string; onCl
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
+    // The first field is where one wants to be, not the button that closes.
+    dialog?.querySelector<HTMLElement>("form :is(input, select, textarea), footer button")?.focus();
     return () => dialog?.close();
   }, []);
   return (
