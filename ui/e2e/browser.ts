@@ -47,19 +47,25 @@ export async function barriers(page: Page): Promise<string[]> {
   });
 }
 
-/** The longest times, in milliseconds, that the page could not answer while `during` went on. */
-export async function blockedTimes(page: Page, during: () => Promise<unknown>): Promise<number[]> {
-  await page.evaluate(() => {
-    const store = globalThis as unknown as { blocked: number[]; observer: PerformanceObserver };
-    store.blocked = [];
-    store.observer = new PerformanceObserver((list) => store.blocked.push(...list.getEntries().map((entry) => entry.duration)));
-    store.observer.observe({ type: "longtask" });
-  });
+/**
+ * Milliseconds that the page's main thread worked in one go while `during` went on, the longest first. It is the time
+ * of its processor: what other programs take of the machine is not the page's fault.
+ */
+export async function longestTasks(browser: Browser, page: Page, during: () => Promise<unknown>): Promise<number[]> {
+  await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline"] });
   await during();
-  return await page.evaluate(() => {
-    const store = globalThis as unknown as { blocked: number[]; observer: PerformanceObserver };
-    store.blocked.push(...store.observer.takeRecords().map((entry) => entry.duration));
-    store.observer.disconnect();
-    return store.blocked.sort((a, b) => b - a);
-  });
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
+  const main = new Set(traceEvents.filter((event) => event.name === "thread_name" && event.args.name === "CrRendererMain").map((event) => `${event.pid}/${event.tid}`));
+  const tasks = traceEvents.filter((event) => /RunTask/.test(event.name) && main.has(`${event.pid}/${event.tid}`));
+  if (tasks.length === 0) throw new Error("the trace has no tasks of a page");
+  return tasks.map((event) => (event.tdur ?? event.dur ?? 0) / 1000).sort((a, b) => b - a);
+}
+
+interface TraceEvent {
+  name: string;
+  pid: number;
+  tid: number;
+  dur?: number;
+  tdur?: number;
+  args: { name?: string };
 }

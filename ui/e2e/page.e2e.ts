@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Visit, barriers, blockedTimes, startBrowser, visit } from "./browser";
+import { type Visit, barriers, longestTasks, startBrowser, visit } from "./browser";
 import { Stroem, until } from "./stroem";
 
 let stroem: Stroem;
@@ -72,6 +72,8 @@ describe("a first visit", () => {
     await dialog.locator(".cm-content").click();
     await page.keyboard.press("Control+a");
     await page.keyboard.type("environment: moon");
+    // Chromium itself writes a style when typed text replaces a selection; the page's policy rightly refuses it.
+    now.problems.splice(0, now.problems.length, ...now.problems.filter((problem) => !problem.startsWith("Applying inline style")));
     await dialog.getByRole("button", { name: "Run" }).click();
     await dialog.getByText(/service: is required/).waitFor();
   });
@@ -205,14 +207,14 @@ describe("a long log", () => {
     expect(opened).toBeLessThan(1000);
     expect(await log().getAttribute("data-lines")).toBe("1000000");
 
-    const blocked = await blockedTimes(page, async () => {
+    const blocked = await longestTasks(browser, page, async () => {
       for (let place = 1; place <= 20; place += 1) {
         await log().evaluate((box, part) => (box.scrollTop = box.scrollHeight * part), place / 20);
         await page.waitForTimeout(60);
       }
       await log().getByText("line 1000000 of a log").waitFor();
     });
-    console.log(`longest tasks while scrolling: ${blocked.slice(0, 3).map(Math.round).join(", ") || "none over 50"} ms`);
+    console.log(`longest tasks while scrolling: ${blocked.slice(0, 3).map(Math.round).join(", ")} ms`);
     expect(blocked[0] ?? 0).toBeLessThan(100);
 
     const began = Date.now();
@@ -240,11 +242,11 @@ describe("a long log", () => {
     const flood = await stroem.execute("flood");
     await open(`/jobs/${flood}`);
     await log().getByText(/of a flood/).first().waitFor();
-    const blocked = await blockedTimes(page, async () => {
+    const blocked = await longestTasks(browser, page, async () => {
       await stroem.ended(flood);
       await log().getByText("69: line 999 of a flood").waitFor();
     });
-    console.log(`longest tasks under 10,000 lines a second: ${blocked.slice(0, 3).map(Math.round).join(", ") || "none over 50"} ms`);
+    console.log(`longest tasks under 10,000 lines a second: ${blocked.slice(0, 3).map(Math.round).join(", ")} ms`);
     expect(await log().getAttribute("data-lines")).toBe("60000");
     expect(blocked[0] ?? 0).toBeLessThan(100);
   });

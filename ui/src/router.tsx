@@ -1,7 +1,7 @@
 /** All pages with their addresses. What a page shows is in its address, so that a link shows the same. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import type { JobFilter } from "./api/queries";
-import { Shell } from "./components/shell";
+import { PageHead, Shell } from "./components/shell";
 import { Empty, Failed } from "./components/ui/faces";
 import { Dashboard } from "./pages/dashboard";
 
@@ -9,8 +9,18 @@ const text = (value: unknown) => (typeof value === "string" || typeof value === 
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <Empty title="There is no such page">The palette (Ctrl K) goes to every page, task and job.</Empty>,
-  errorComponent: ({ error, reset }) => <Failed error={error} what="This page" retry={reset} />,
+  notFoundComponent: () => (
+    <>
+      <PageHead title="Not found" />
+      <Empty title="There is no such page">The palette (Ctrl K) goes to every page, task and job.</Empty>
+    </>
+  ),
+  errorComponent: ({ error, reset }) => (
+    <>
+      <PageHead title="Strøm" />
+      <Failed error={error} what="This page" retry={reset} />
+    </>
+  ),
 });
 
 const dashboard = createRoute({ getParentRoute: () => root, path: "/", component: Dashboard });

@@ -111,6 +111,7 @@ export class EventStream {
     const response = await fetch(log ? `/api/events?log=${log}` : "/api/events", { headers, signal });
     if (!response.ok || !response.body) throw new Error(`the event stream answered ${response.status}`);
     const decoder = new SseDecoder();
+    let first = true;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
@@ -119,14 +120,16 @@ export class EventStream {
         this.#attempt = 0;
         this.#set("live");
         this.#last = event.id || this.#last;
-        if (event.event === "changes") this.#tell(JSON.parse(event.data) as Hints, log);
+        // What a log got while no stream followed it is not told again, so the first event stands for it.
+        if (event.event === "changes") this.#tell(JSON.parse(event.data) as Hints, log, first);
+        first = false;
       }
     }
   }
 
-  #tell(hints: Hints, log: string | null) {
+  #tell(hints: Hints, log: string | null, first: boolean) {
     for (const listener of this.#hintListeners) listener(hints);
-    if (log && (hints.log || hints.all || hints.jobs.some((job) => job.job_id === log))) {
+    if (log && (first || hints.log || hints.all || hints.jobs.some((job) => job.job_id === log))) {
       for (const listener of this.#logListeners) listener();
     }
   }

@@ -32,8 +32,12 @@ export default function CodeEditor({ value, onChange, label }: { value: string; 
   const dark = useDark();
   const editable = onChange !== undefined;
   useEffect(() => {
+    // In a tree of its own the editor takes its style sheets as objects; as elements the page's policy refuses them.
+    const host = place.current!;
+    const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const editor = new EditorView({
-      parent: place.current!,
+      parent: root,
+      root,
       state: EditorState.create({
         doc: value,
         extensions: [

@@ -32,7 +32,7 @@ export function WhyWaiting({ job, step }: { job: string; step: string }) {
               </ul>
             )}
             {why.workers.length > 0 && (
-              <div className="overflow-x-auto">
+              <div tabIndex={0} role="region" aria-label="Workers and what they lack" className="overflow-x-auto">
                 <table className="w-full text-left text-[13px]">
                   <thead className="text-muted">
                     <tr>

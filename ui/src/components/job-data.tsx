@@ -26,7 +26,7 @@ export function JobData({ job, step }: { job: Job; step: Step | undefined }) {
 function Part({ title, children }: { title: string; children: ReactNode }) {
   return (
     <section>
-      <h3 className="mb-1.5 text-[13px] font-medium">{title}</h3>
+      <h2 className="mb-1.5 text-[13px] font-medium">{title}</h2>
       {children}
     </section>
   );

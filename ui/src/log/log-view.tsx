@@ -438,7 +438,7 @@ function Toolbar({ search, times, onTimes, follow, live, onFollow, download, lin
         Errors
       </Button>
       <span className="ml-auto hidden px-1 text-[12px] text-muted tabular-nums sm:inline">{lines.toLocaleString()} lines</span>
-      <Button look="ghost" onClick={onTimes} aria-pressed={times} className={cn(times && "bg-raised text-ink")}>
+      <Button look="ghost" onClick={onTimes} aria-label="Times" aria-pressed={times} className={cn(times && "bg-raised text-ink")}>
         <Clock />
         <span className="hidden sm:inline">Times</span>
       </Button>

@@ -24,7 +24,7 @@ export function Dashboard() {
   return (
     <>
       <PageHead title="Dashboard" />
-      <div className="grid gap-4 px-4 pb-6 lg:grid-cols-2 lg:px-6">
+      <div className="grid grid-cols-1 gap-4 px-4 pb-6 lg:grid-cols-2 lg:px-6">
         <Numbers stats={stats.data} activity={activity.data} />
         <Card>
           <CardHead title="Running now">

@@ -11,7 +11,7 @@ import { Ago, Took } from "@/components/time";
 import { Timeline } from "@/components/timeline";
 import { Button, IconButton } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
-import { Shown, sentence } from "@/components/ui/faces";
+import { Failed, Loading, sentence } from "@/components/ui/faces";
 import { Input } from "@/components/ui/fields";
 import { Tabs } from "@/components/ui/tabs";
 import { explainOutcome } from "@/lib/cause";
@@ -30,10 +30,12 @@ const route = getRouteApi("/jobs/$id");
 export function JobPage() {
   const { id } = route.useParams();
   const query = useQuery(queries.job(id));
+  if (query.data) return <OneJob key={query.data.job_id} job={query.data} />;
   return (
-    <Shown query={query} what="The job" rows={8}>
-      {(job) => <OneJob key={job.job_id} job={job} />}
-    </Shown>
+    <>
+      <PageHead title="Job" over={<span className="font-mono">{id.slice(-8)}</span>} />
+      {query.error ? <Failed error={query.error} what="The job" retry={() => void query.refetch()} /> : <Loading rows={8} label="Loading the job" />}
+    </>
   );
 }
 

@@ -51,7 +51,7 @@ export function TaskPage() {
       </PageHead>
       <Shown query={task} what="The task">
         {(data) => (
-          <div className="grid gap-4 px-4 pb-6 lg:grid-cols-[2fr_1fr] lg:px-6">
+          <div className="grid grid-cols-1 gap-4 px-4 pb-6 lg:grid-cols-[minmax(0,2fr)_minmax(0,1fr)] lg:px-6">
             {data.description && <p className="max-w-prose text-muted lg:col-span-2">{data.description}</p>}
             {data.diagnostics.length > 0 && (
               <Card className="border-bad/40 lg:col-span-2">
@@ -158,7 +158,7 @@ function Inputs({ schema }: { schema: unknown }) {
       {fields.length === 0 ? (
         <Empty title="It takes no input" />
       ) : (
-        <div className="overflow-x-auto">
+        <div tabIndex={0} role="region" aria-label="Fields of the input" className="overflow-x-auto -outline-offset-2">
           <table className="w-full text-left text-[13px]">
             <thead className="text-muted">
               <tr>
