@@ -83,3 +83,29 @@ async fn not_found(method: http::Method, uri: http::Uri, headers: http::HeaderMa
     };
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    /// Clients are generated from the document: two operations of one name, or a path parameter that is not in its path,
+    /// would give calls that cannot work.
+    #[test]
+    fn a_client_can_be_made_from_the_document() {
+        let document = serde_json::to_value(super::openapi()).expect("a document");
+        let mut names = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().expect("paths") {
+            for operation in operations.as_object().expect("operations").values() {
+                let name = operation["operationId"].as_str().expect("a name");
+                assert!(names.insert(name.to_owned()), "two operations are named {name}");
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    let in_path =
+                        path.contains(&format!("{{{}}}", parameter["name"].as_str().expect("a name")));
+                    assert_eq!(parameter["in"] == Value::from("path"), in_path, "{path}: {parameter}");
+                }
+            }
+        }
+    }
+}

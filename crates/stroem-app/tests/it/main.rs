@@ -2,4 +2,5 @@
 
 mod fixture;
 mod logs;
+mod pages;
 mod protocol;
