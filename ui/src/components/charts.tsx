@@ -38,13 +38,15 @@ export function Bars({ bars, label, max }: { bars: Bar[]; label: string; max: nu
 /** The newest runs of a task, oldest at the left, with lines at the percentiles. */
 export function DurationHistory({ stats }: { stats: TaskStats }) {
   const runs = [...stats.runs].reverse().slice(-60);
-  const longest = Math.max(1, ...runs.map((run) => run.duration_ms ?? 0));
+  const longest = 1.1 * Math.max(1, ...runs.map((run) => run.duration_ms ?? 0));
+  // Lines that are close to each other are named on either side of them.
+  const close = stats.p95_ms != null && stats.p50_ms != null && stats.p95_ms - stats.p50_ms < longest * 0.14;
   const percent = (ms: number | null | undefined) => `${(100 * (ms ?? 0)) / longest}%`;
   return (
     <div>
-      <div className="relative flex h-28 items-end gap-px border-b border-line" role="group" aria-label="Durations of the newest runs">
+      <div className="relative flex h-28 items-end gap-px border-b border-line pr-8" role="group" aria-label="Durations of the newest runs">
         {stats.p95_ms != null && <Mark at={percent(stats.p95_ms)} text="p95" />}
-        {stats.p50_ms != null && stats.p50_ms !== stats.p95_ms && <Mark at={percent(stats.p50_ms)} text="p50" />}
+        {stats.p50_ms != null && stats.p50_ms !== stats.p95_ms && <Mark at={percent(stats.p50_ms)} text="p50" below={close} />}
         {runs.map((run) => (
           <Link
             key={run.job_id}
@@ -67,10 +69,10 @@ export function DurationHistory({ stats }: { stats: TaskStats }) {
   );
 }
 
-function Mark({ at, text }: { at: string; text: string }) {
+function Mark({ at, text, below }: { at: string; text: string; below?: boolean }) {
   return (
     <div aria-hidden className="pointer-events-none absolute inset-x-0 border-t border-dashed border-strong-line" style={{ bottom: at }}>
-      <span className="absolute right-0 -top-2 bg-surface px-1 text-[10px] text-muted">{text}</span>
+      <span className={`absolute right-0 px-1 text-[10px] leading-4 text-muted ${below ? "top-0" : "-top-4"}`}>{text}</span>
     </div>
   );
 }

@@ -14,10 +14,10 @@ export interface GraphStep {
   kind: string;
 }
 
-const WIDTH = 190;
+const WIDTH = 168;
 const HEIGHT = 48;
 
-type StepNode = Node<{ step: GraphStep; selected: boolean }, "step">;
+type StepNode = Node<{ step: GraphStep; selected: boolean; leads: boolean }, "step">;
 
 export default function FlowGraph({ steps, selected, onSelect, label }: {
   steps: GraphStep[];
@@ -28,11 +28,12 @@ export default function FlowGraph({ steps, selected, onSelect, label }: {
   const dark = useDark();
   const shape = steps.map((step) => `${step.name}<${step.dependsOn.join(",")}`).join(";");
   const places = useMemo(() => layout(steps), [shape]);
+  const leading = new Set(steps.flatMap((step) => step.dependsOn));
   const nodes: StepNode[] = steps.map((step) => ({
     id: step.name,
     type: "step",
     position: places.get(step.name) ?? { x: 0, y: 0 },
-    data: { step, selected: step.name === selected },
+    data: { step, selected: step.name === selected, leads: leading.has(step.name) },
     width: WIDTH,
     height: HEIGHT,
     ariaLabel: `${step.name}${step.status ? `, ${step.status}` : ""}`,
@@ -72,7 +73,7 @@ export default function FlowGraph({ steps, selected, onSelect, label }: {
 }
 
 function StepBox({ data }: NodeProps<StepNode>) {
-  const { step, selected } = data;
+  const { step, selected, leads } = data;
   return (
     <div
       className={cn(
@@ -80,22 +81,23 @@ function StepBox({ data }: NodeProps<StepNode>) {
         selected ? "border-accent ring-2 ring-accent/30" : step.status === "failed" ? "border-bad" : "border-line",
       )}
     >
-      <Handle type="target" position={Position.Left} className="!size-1.5 !border-0 !bg-strong-line" />
+      <Handle type="target" position={Position.Left} className={cn(HANDLE, step.dependsOn.length === 0 && "!opacity-0")} />
       {step.status && <StatusIcon status={step.status} />}
       <span className="min-w-0">
         <span className="block truncate text-[13px] font-medium text-ink">{step.name}</span>
         <span className="block truncate text-[11px] text-muted">{step.kind}</span>
       </span>
-      <Handle type="source" position={Position.Right} className="!size-1.5 !border-0 !bg-strong-line" />
+      <Handle type="source" position={Position.Right} className={cn(HANDLE, !leads && "!opacity-0")} />
     </div>
   );
 }
 
+const HANDLE = "!size-1.5 !border-0 !bg-strong-line";
 const TYPES = { step: StepBox };
 
 function layout(steps: GraphStep[]): Map<string, { x: number; y: number }> {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 52 });
+  graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 40 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const step of steps) graph.setNode(step.name, { width: WIDTH, height: HEIGHT });
   for (const step of steps) for (const from of step.dependsOn) graph.setEdge(from, step.name);

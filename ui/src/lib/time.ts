@@ -63,3 +63,8 @@ function join(large: number, unit: string, small: number, smallUnit: string): st
 export function between(start: string | null | undefined, end: string | null | undefined): number | null {
   return start && end ? Math.max(0, Date.parse(end) - Date.parse(start)) : null;
 }
+
+/** `1 step`, `2 steps`. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
+}

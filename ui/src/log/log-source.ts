@@ -1,6 +1,6 @@
 /**
  * The lines of a log, fetched where the view is. Of a log of any length it holds the map of its chunks and the lines
- * of a few hundred chunks; the view asks for a range and draws again when `version` grew.
+ * of a few hundred chunks; the view asks for a range and draws again when the state changed.
  */
 import { type LogHit, type LogMap, address, api } from "@/api/client";
 import { session } from "@/api/session";
@@ -15,6 +15,16 @@ export interface LogLine {
   continued?: boolean;
 }
 
+/** The log as one moment shows it: what is drawn together must come from one of these. */
+export interface LogState {
+  /** Grows with every change, also of the lines that are there. */
+  version: number;
+  lines: number;
+  loaded: boolean;
+  complete: boolean;
+  error: unknown;
+}
+
 /** Chunks whose lines are kept. */
 const KEPT = 300;
 /** About how many bytes one request for lines brings. */
@@ -24,10 +34,7 @@ const PAUSE_MS = 80;
 
 export class LogSource {
   readonly index = new LogIndex();
-  version = 0;
-  loaded = false;
-  complete = false;
-  error: unknown = null;
+  #view: LogState = { version: 0, lines: 0, loaded: false, complete: false, error: null };
   #nextChunk = 0;
   #lines = new Map<number, LogLine[]>();
   #listeners = new Set<() => void>();
@@ -47,14 +54,14 @@ export class LogSource {
     return () => this.#listeners.delete(listener);
   };
 
-  snapshot = (): number => this.version;
+  snapshot = (): LogState => this.#view;
 
   close() {
     this.#abort.abort();
   }
 
-  #changed() {
-    this.version += 1;
+  #changed(change: Partial<LogState>) {
+    this.#view = { ...this.#view, ...change, version: this.#view.version + 1, lines: this.index.lines };
     for (const listener of this.#listeners) listener();
   }
 
@@ -72,14 +79,10 @@ export class LogSource {
         const map: LogMap = await api.get("/api/jobs/{id}/logs/map", { path: { id: this.job }, query, signal: this.#abort.signal });
         this.index.append(map.chunks);
         this.#nextChunk = map.next_chunk;
-        this.complete = map.complete;
-        this.error = null;
-        this.loaded = true;
-        this.#changed();
+        this.#changed({ complete: map.complete, loaded: true, error: null });
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        this.error = error;
-        this.#changed();
+        this.#changed({ error });
       }
       await new Promise((done) => setTimeout(done, PAUSE_MS));
     } while (this.#growAgain && !this.#abort.signal.aborted);
@@ -113,10 +116,9 @@ export class LogSource {
       try {
         await this.#read(place);
       } catch (error) {
-        if (!this.#abort.signal.aborted) {
-          this.error = error;
-          this.#changed();
-        }
+        if (!this.#abort.signal.aborted) this.#changed({ error });
+        // Whoever sees the change asks again; not at once, as the server may be away.
+        await new Promise((done) => setTimeout(done, 500));
         break;
       }
     }
@@ -143,8 +145,7 @@ export class LogSource {
       }
       if (lines.length === known.lines) this.#keep(known.chunk, lines);
     }
-    this.error = null;
-    this.#changed();
+    this.#changed({ error: null });
   }
 
   #keep(chunk: number, lines: LogLine[]) {

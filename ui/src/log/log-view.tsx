@@ -5,10 +5,10 @@ import { Empty, Failed, Loading } from "@/components/ui/faces";
 import { Input } from "@/components/ui/fields";
 import { cn } from "@/lib/cn";
 import { parseAnsi } from "@/lib/ansi";
-import { exact, logTime } from "@/lib/time";
+import { counted, exact, logTime } from "@/lib/time";
 import { ArrowDown, ArrowDownToLine, ArrowUp, Clock, Download, Search, TriangleAlert, X } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { type LogLine, LogSource, searchLog } from "./log-source";
+import { type LogLine, LogSource, type LogState, searchLog } from "./log-source";
 
 const ROW = 20;
 /** Browsers cut elements that are higher than about 33 million pixels; a longer log moves faster under the thumb. */
@@ -35,7 +35,7 @@ export function LogView(props: Props) {
   return <OneLog key={`${props.job}/${props.step ?? ""}`} {...props} />;
 }
 
-function useSource(job: string, step: string | null): LogSource {
+function useSource(job: string, step: string | null): [LogSource, LogState] {
   const [source, setSource] = useState(() => new LogSource(job, step));
   useEffect(() => {
     const fresh = new LogSource(job, step);
@@ -47,25 +47,24 @@ function useSource(job: string, step: string | null): LogSource {
       fresh.close();
     };
   }, [job, step]);
-  useSyncExternalStore(source.subscribe, source.snapshot);
-  return source;
+  return [source, useSyncExternalStore(source.subscribe, source.snapshot)];
 }
 
 function OneLog({ job, step, several, over, begin, at, onAt }: Props) {
-  const source = useSource(job, step);
+  const [source, { version, lines, loaded, complete, error }] = useSource(job, step);
   const [follow, setFollow] = useState(begin === "end" && !at);
   const [times, setTimes] = useState(false);
   const [whole, setWhole] = useState<number | null>(null);
   const search = useSearch(job, step);
-  const viewport = useViewport(source.index.lines);
+  const viewport = useViewport(lines);
   const { first, last, scrollToLine } = viewport;
 
-  useEffect(() => source.need(first, last), [source, source.version, first, last]);
+  useEffect(() => source.need(first, last), [source, version, first, last]);
 
   // The end is followed before the paint, so that the view never shows a step back.
   useLayoutEffect(() => {
-    if (follow && source.index.lines > 0) scrollToLine(source.index.lines - 1, "end");
-  }, [follow, source.index.lines, scrollToLine, viewport.height]);
+    if (follow && lines > 0) scrollToLine(lines - 1, "end");
+  }, [follow, lines, scrollToLine, viewport.height]);
 
   const target = at ? source.index.lineOf(at) : null;
   const linked = useRef<string | null>(null);
@@ -101,9 +100,9 @@ function OneLog({ job, step, several, over, begin, at, onAt }: Props) {
     event.preventDefault();
   };
 
-  if (source.error && !source.loaded) return <Failed error={source.error} what="The log" retry={() => void source.grow()} />;
+  if (error && !loaded) return <Failed error={error} what="The log" retry={() => void source.grow()} />;
   const rows: ReactNode[] = [];
-  for (let number = first; number <= last && number < source.index.lines; number += 1) {
+  for (let number = first; number <= last && number < lines; number += 1) {
     rows.push(
       <Row
         key={number}
@@ -133,15 +132,15 @@ function OneLog({ job, step, several, over, begin, at, onAt }: Props) {
         live={!over}
         onFollow={() => setFollow(!follow)}
         download={`/api/jobs/${job}/logs/download${step ? `?step=${encodeURIComponent(step)}` : ""}`}
-        lines={source.index.lines}
+        lines={lines}
       />
       <div
         ref={viewport.ref}
         role="region"
         aria-label={`Log of ${step ?? "all steps"}`}
         tabIndex={0}
-        data-lines={source.index.lines}
-        data-complete={source.complete}
+        data-lines={lines}
+        data-complete={complete}
         onScroll={(event) => {
           viewport.onScroll(event);
           const box = event.currentTarget;
@@ -150,8 +149,8 @@ function OneLog({ job, step, several, over, begin, at, onAt }: Props) {
         }}
         className="relative min-h-64 flex-1 overflow-auto bg-surface font-mono text-[12px] -outline-offset-2"
       >
-        {source.index.lines === 0 ? (
-          source.loaded ? (
+        {lines === 0 ? (
+          loaded ? (
             <div className="font-sans">
               <Empty title={over ? "Nothing was printed" : "Nothing printed yet"}>{!over && "Lines appear here as soon as they are printed."}</Empty>
             </div>
@@ -255,7 +254,7 @@ const Row = memo(
           tabIndex={-1}
           aria-label={`Link to line ${number + 1}`}
           onClick={onSelect}
-          className={cn("sticky left-0 z-10 h-full w-16 shrink-0 bg-surface pr-3 text-right text-muted tabular-nums select-none hover:text-ink", selected && "bg-accent-soft font-semibold text-ink")}
+          className={cn("sticky left-0 z-10 h-full w-16 shrink-0 pr-3 text-right tabular-nums select-none hover:text-ink", selected ? "bg-accent-soft font-semibold text-ink" : "bg-surface text-muted")}
         >
           {number + 1}
         </button>
@@ -402,7 +401,7 @@ function Toolbar({ search, times, onTimes, follow, live, onFollow, download, lin
           data-search
           aria-label="Search the log"
           placeholder="Search the log"
-          className="pl-8"
+          className="pl-8 [&::-webkit-search-cancel-button]:hidden"
           value={search.typed}
           onChange={(event) => search.type(event.target.value)}
           onKeyDown={(event) => {
@@ -437,7 +436,7 @@ function Toolbar({ search, times, onTimes, follow, live, onFollow, download, lin
         <TriangleAlert />
         Errors
       </Button>
-      <span className="ml-auto hidden px-1 text-[12px] text-muted tabular-nums sm:inline">{lines.toLocaleString()} lines</span>
+      <span className="ml-auto hidden px-1 text-[12px] text-muted tabular-nums sm:inline">{counted(lines, "line")}</span>
       <Button look="ghost" onClick={onTimes} aria-label="Times" aria-pressed={times} className={cn(times && "bg-raised text-ink")}>
         <Clock />
         <span className="hidden sm:inline">Times</span>
@@ -455,12 +454,11 @@ function Toolbar({ search, times, onTimes, follow, live, onFollow, download, lin
 
 /** The last lines of a step, for where a failure is explained. */
 export function LogTail({ job, step, lines }: { job: string; step: string; lines: number }) {
-  const source = useSource(job, step);
-  const total = source.index.lines;
+  const [source, { version, lines: total }] = useSource(job, step);
   const first = Math.max(0, total - lines);
   useEffect(() => {
     if (total > 0) source.need(first, total - 1);
-  }, [source, source.version, first, total]);
+  }, [source, version, first, total]);
   if (total === 0) return null;
   const shown = Array.from({ length: total - first }, (_, place) => source.line(first + place));
   return (

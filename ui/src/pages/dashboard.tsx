@@ -7,7 +7,7 @@ import { Ago, Took } from "@/components/time";
 import { Card, CardHead } from "@/components/ui/card";
 import { Empty, Shown, Skeleton } from "@/components/ui/faces";
 import { cn } from "@/lib/cn";
-import { clock, span } from "@/lib/time";
+import { clock, counted, span } from "@/lib/time";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
@@ -80,9 +80,9 @@ function Numbers({ stats, activity }: { stats: Stats | undefined; activity: Acti
   const failed = activity?.buckets.reduce((sum, bucket) => sum + bucket.failed, 0);
   return (
     <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border border-line bg-line sm:grid-cols-4 lg:col-span-2">
-      <Figure name="Jobs running" value={stats && (jobs.running ?? 0)} note={stats && `${stats.steps_running} steps`} />
-      <Figure name="Steps waiting" value={stats?.steps_ready} note={stats && `${jobs.pending ?? 0} jobs not started`} warn={Boolean(stats && stats.steps_ready > 0 && stats.workers_active === 0)} />
-      <Figure name="Slots in use" value={stats && `${stats.steps_running} / ${stats.slots}`} note={stats && `${stats.workers_active} active workers`} />
+      <Figure name="Jobs running" value={stats && (jobs.running ?? 0)} note={stats && counted(stats.steps_running, "step")} />
+      <Figure name="Steps waiting" value={stats?.steps_ready} note={stats && `${counted(jobs.pending ?? 0, "job")} not started`} warn={Boolean(stats && stats.steps_ready > 0 && stats.workers_active === 0)} />
+      <Figure name="Slots in use" value={stats && `${stats.steps_running} / ${stats.slots}`} note={stats && counted(stats.workers_active, "active worker")} />
       <Figure name="Failed in the last hour" value={failed} note={ended !== undefined ? `of ${ended.toLocaleString()} ended` : undefined} warn={Boolean(failed)} />
     </dl>
   );

@@ -8,6 +8,7 @@ import { Card } from "@/components/ui/card";
 import { Empty, Failed, Loading, Skeleton } from "@/components/ui/faces";
 import { Input, Select } from "@/components/ui/fields";
 import { JOB_STATES } from "@/lib/status";
+import { counted } from "@/lib/time";
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
@@ -129,7 +130,7 @@ function JobTable({ filter, filtered }: { filter: JobFilter; filtered: boolean }
           <div role="row" aria-rowindex={1} className={`${COLUMNS} h-10 border-b border-line text-[12px] font-medium text-muted`}>
             <span role="columnheader">State</span>
             <span role="columnheader">
-              Task <span className="ml-2 font-normal tabular-nums" data-total={total}>{total.toLocaleString()} jobs</span>
+              Task <span className="ml-2 font-normal tabular-nums" data-total={total}>{counted(total, "job")}</span>
             </span>
             <span role="columnheader" className="hidden md:block">Id</span>
             <span role="columnheader" className="hidden md:block">Source</span>

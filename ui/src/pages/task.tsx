@@ -59,12 +59,14 @@ export function TaskPage() {
                 <Problems problems={data.diagnostics} />
               </Card>
             )}
-            <Flow task={data} />
-            <div className="space-y-4">
+            <div className="min-w-0 space-y-4">
+              <Flow task={data} />
+              <Inputs schema={data.input} />
+            </div>
+            <div className="min-w-0 space-y-4">
               <History ws={ws} task={name} />
               <Recent ws={ws} task={name} />
             </div>
-            <Inputs schema={data.input} />
             {run && data.healthy && <RunDialog workspace={ws} task={name} schema={data.input} onClose={close} />}
           </div>
         )}
@@ -153,7 +155,7 @@ function Recent({ ws, task }: { ws: string; task: string }) {
 function Inputs({ schema }: { schema: unknown }) {
   const fields = fieldsOf(schema);
   return (
-    <Card className="lg:col-span-2">
+    <Card>
       <CardHead title="Input" />
       {fields.length === 0 ? (
         <Empty title="It takes no input" />

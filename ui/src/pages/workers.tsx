@@ -147,7 +147,7 @@ function DrainDialog({ worker, onClose }: { worker: Worker; onClose: () => void 
   };
   return (
     <Dialog title={`Drain ${worker.name}?`} onClose={onClose}>
-      <p>It takes no further steps; the {worker.running.length} that it runs go on to their end. It takes steps again after its next start.</p>
+      <p>It takes no further steps; what it runs goes on to its end. It takes steps again after its next start.</p>
       {error && (
         <p role="alert" className="mt-3 text-bad">
           {error}
