@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AppError, AppOptions, LoadedWorkspace, Vault, WorkspaceView,
+    changes::{Change, Changes},
     dispatch::Dispatch,
     heartbeats::Heartbeats,
     hub::{Hub, JobSubscription},
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) dispatch: Dispatch,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) hub: Hub,
+    pub(crate) changes: Changes,
     pub(crate) timers: TimerSignal,
     pub(crate) seals: SealSignal,
     pub(crate) tasks: Tasks,
@@ -57,11 +59,15 @@ impl App {
         let sources = open_sources(&options)?;
         let tasks = Tasks::default();
         let (hub, timers, seals) = (Hub::default(), TimerSignal::default(), SealSignal::default());
+        let clock = Arc::clone(&options.clock);
+        let started_at = clock.now();
+        let changes = Changes::new(started_at.as_micros());
         let dispatch = Dispatch::new();
         dispatch.know(store.queue_keys().await?);
         let publish = {
             let (hub, timers, seals, dispatch) =
                 (hub.clone(), timers.clone(), seals.clone(), dispatch.clone());
+            let changes = changes.clone();
             Arc::new(move |effects: Vec<Effect>| {
                 for effect in effects {
                     match effect {
@@ -69,8 +75,9 @@ impl App {
                         Effect::Kill(kill) => dispatch.nudge(kill.worker),
                         Effect::Released { .. } => {}
                         Effect::TimerAdded { due_at } => timers.added(due_at),
-                        Effect::JobChanged { job, status, .. } => {
+                        Effect::JobChanged { job, status, version } => {
                             hub.notify(job);
+                            changes.note(Change::Job { job, status, version });
                             if status.is_terminal() {
                                 seals.job_ended();
                             }
@@ -79,9 +86,7 @@ impl App {
                 }
             })
         };
-        let clock = Arc::clone(&options.clock);
         let mailboxes = Mailboxes::new(Arc::clone(&store), Arc::clone(&clock), tasks.clone(), publish);
-        let started_at = clock.now();
         let heartbeats = Heartbeats::load(store.workers().await?, started_at);
         let workspaces = Workspaces::new(sources);
         let inner = Inner {
@@ -94,6 +99,7 @@ impl App {
             dispatch,
             heartbeats,
             hub,
+            changes,
             timers,
             seals,
             tasks,
@@ -203,8 +209,12 @@ async fn watch_workspace(app: App, name: WorkspaceName) {
             Ok(loaded) => {
                 let errors = loaded.model.diagnostics.len();
                 tracing::info!(workspace = %name, revision = %loaded.revision, diagnostics = errors, "workspace loaded");
+                app.inner.changes.note(Change::Workspaces);
             }
-            Err(error) => tracing::warn!(workspace = %name, %error, "workspace cannot be loaded"),
+            Err(error) => {
+                tracing::warn!(workspace = %name, %error, "workspace cannot be loaded");
+                app.inner.changes.note(Change::Workspaces);
+            }
         }
         if changed.changed().await.is_err() {
             return;

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use stroem_core::{LeaseKey, TagSet, WorkerId};
+use stroem_core::{JobStatus, LeaseKey, TagSet, WorkerId};
 use stroem_store::{ClaimRequest, LeaseRow, WorkerRow};
 use tokio::sync::Notify;
 
-use crate::{App, AppError, ClaimedStep};
+use crate::{App, AppError, Change, ClaimedStep};
 
 /// What a worker holds and wants.
 #[derive(Debug, Clone)]
@@ -277,7 +277,10 @@ impl App {
             let claims = app.inner.store.claim(request).await;
             if let Ok(claims) = &claims {
                 for claim in claims {
-                    app.inner.hub.notify(claim.lease.attempt.job);
+                    let job = claim.lease.attempt.job;
+                    app.inner.hub.notify(job);
+                    let (status, version) = (JobStatus::Running, claim.job_version);
+                    app.inner.changes.note(Change::Job { job, status, version });
                 }
             }
             if sender.send(claims).is_err() {

@@ -9,7 +9,7 @@ use std::{
 use stroem_core::{TagSet, Timestamp, WorkerId, WorkerName};
 use stroem_store::{Store, StoreError, WorkerRow};
 
-use crate::App;
+use crate::{App, Change};
 
 /// How often signs of life are written.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
@@ -121,10 +121,14 @@ impl Heartbeats {
         }
     }
 
-    /// Writes what is unwritten.
-    pub(crate) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+    /// Writes what is unwritten; whether there was anything.
+    pub(crate) async fn flush(&self, store: &dyn Store) -> Result<bool, StoreError> {
         let unwritten: Vec<_> = self.state().unwritten.drain().collect();
-        if unwritten.is_empty() { Ok(()) } else { store.seen(unwritten).await }
+        let any = !unwritten.is_empty();
+        if any {
+            store.seen(unwritten).await?;
+        }
+        Ok(any)
     }
 }
 
@@ -132,8 +136,10 @@ impl Heartbeats {
 pub(crate) async fn serve(app: App) {
     loop {
         tokio::time::sleep(WRITE_EVERY).await;
-        if let Err(error) = app.inner.heartbeats.flush(app.inner.store.as_ref()).await {
-            tracing::warn!(%error, "signs of life cannot be written");
+        match app.inner.heartbeats.flush(app.inner.store.as_ref()).await {
+            Ok(true) => app.inner.changes.note(Change::Workers),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "signs of life cannot be written"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`App::stop`].
 
 mod app;
+mod changes;
 mod claims;
 mod clock;
 mod dispatch;
@@ -12,8 +13,11 @@ mod downloads;
 mod error;
 mod explain;
 mod heartbeats;
+mod history;
 mod hub;
 mod jobs;
+mod log_map;
+mod log_search;
 mod logs;
 mod mailbox;
 mod notes;
@@ -25,21 +29,27 @@ mod tarballs;
 mod tasks;
 mod timers;
 mod vault;
+mod waiting;
 mod workers;
 mod workspaces;
 
 pub use app::App;
+pub use changes::{Change, ChangeWatch, Place, Since};
 pub use claims::ClaimedStep;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::{PollAnswer, PollWish};
 pub use error::AppError;
 pub use explain::{ExplainedWorker, Explanation};
+pub use history::{Activity, ActivityBucket, PastRun, TaskHistory};
 pub use hub::JobSubscription;
 pub use jobs::{JobView, shown_status};
+pub use log_map::{ChunkPlace, LogMap};
+pub use log_search::{LogHit, LogHits, LogSearch, Needle};
 pub use logs::{LogEntry, LogPage, LogQuery};
 pub use options::AppOptions;
 pub use reports::{ChunkIn, ReportIn, ReportOut, Verdict};
 pub use vault::Vault;
+pub use waiting::WaitingStep;
 pub use workers::{RegisterWish, Registered, WorkerView};
 pub use workspaces::{LoadedWorkspace, WorkspaceView};
 

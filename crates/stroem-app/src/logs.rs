@@ -75,13 +75,14 @@ impl LogPage {
     }
 }
 
-struct Chunk {
-    chunk_no: u64,
-    step: u32,
-    attempt: AttemptNumber,
+/// A chunk, wherever it lay.
+pub(crate) struct Chunk {
+    pub(crate) chunk_no: u64,
+    pub(crate) step: u32,
+    pub(crate) attempt: AttemptNumber,
     /// Bytes that count against the page: before compression where that is known.
-    raw_bytes: u64,
-    payload: Bytes,
+    pub(crate) raw_bytes: u64,
+    pub(crate) payload: Bytes,
 }
 
 /// Chunks that are enough for a step's last lines.
@@ -149,7 +150,7 @@ impl App {
         Ok(lines.split_off(lines.len().saturating_sub(limit)))
     }
 
-    async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
+    pub(crate) async fn chunks(&self, query: LogQuery, from: u64) -> Result<Vec<Chunk>, AppError> {
         let mut sealed = self.inner.store.sealed(query.job).await?;
         loop {
             let chunks = self.chunks_beside(sealed.as_ref(), query, from).await;

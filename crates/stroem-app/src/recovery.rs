@@ -6,7 +6,7 @@ use stroem_core::{TagSet, Timestamp};
 use stroem_engine::Event;
 use stroem_store::StoreError;
 
-use crate::{App, AppError, dispatch::may_claim};
+use crate::{App, AppError, Change, dispatch::may_claim};
 
 const AT_ONCE: u32 = 1_000;
 
@@ -38,6 +38,7 @@ async fn lost_workers(app: &App) -> Result<(), AppError> {
         app.inner.store.gone(worker.id, worker.instance, now).await?;
         app.inner.heartbeats.gone(worker.id, now);
         app.inner.dispatch.expel(worker.id);
+        app.inner.changes.note(Change::Workers);
         let leases = app.inner.store.leases(worker.id).await?;
         app.lose(leases.into_iter().map(|lease| lease.lease).collect()).await?;
     }

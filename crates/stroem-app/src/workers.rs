@@ -6,7 +6,7 @@ use stroem_engine::{Event, Footprint};
 use stroem_store::{LeaseRow, RegisterOutcome, Registration, WorkerRow};
 use subtle::ConstantTimeEq;
 
-use crate::{App, AppError};
+use crate::{App, AppError, Change};
 
 /// A worker introduces itself.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ impl App {
         let row = self.session(session_token.expose()).await?;
         tracing::info!(worker.id = %worker, worker.name = %wish.name, "worker registered");
         inner.heartbeats.registered(row);
+        inner.changes.note(Change::Workers);
         let lost = self.settle_leases(worker, &wish.surviving).await?;
         Ok(Registered { worker, session_token, lost })
     }
@@ -202,6 +203,8 @@ impl App {
         if self.inner.heartbeats.set_draining(worker, draining) {
             self.inner.store.set_draining(worker, draining).await?;
             self.inner.dispatch.set_draining(worker, draining);
+            self.inner.changes.note(Change::Workers);
+            self.inner.changes.note(Change::Workers);
         }
         Ok(())
     }
@@ -215,6 +218,7 @@ impl App {
             tracing::info!(worker.id = %worker.id, worker.name = %worker.name, "worker left");
             self.inner.heartbeats.gone(worker.id, self.now());
             self.inner.dispatch.expel(worker.id);
+            self.inner.changes.note(Change::Workers);
             self.settle_leases(worker.id, &[]).await?;
         }
         Ok(())
@@ -232,6 +236,20 @@ impl App {
             views.push(WorkerView { row, leases });
         }
         Ok(views)
+    }
+}
+
+impl App {
+    /// The task and the name of a step that a worker holds; none when its job is gone.
+    ///
+    /// # Errors
+    /// [`AppError::Store`].
+    pub async fn leased_step(&self, lease: LeaseKey) -> Result<Option<(String, String)>, AppError> {
+        match self.inner.mailboxes.plan(lease.attempt.job).await {
+            Ok(plan) => Ok(Some((plan.task.to_string(), plan.step(lease.attempt.step).name.to_string()))),
+            Err(stroem_store::StoreError::NoSuchJob) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

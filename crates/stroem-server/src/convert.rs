@@ -184,6 +184,8 @@ pub(crate) fn worker(view: &WorkerView) -> WorkerInfo {
             .map(|lease| RunningStep {
                 job_id: lease.lease.attempt.job,
                 step: lease.lease.attempt.step,
+                step_name: None,
+                task_name: None,
                 attempt: lease.lease.attempt.attempt.0,
                 claimed_at: lease.claimed_at,
             })

@@ -8,6 +8,7 @@ mod convert;
 mod error;
 mod guard;
 mod live;
+mod page;
 mod public;
 mod router;
 mod serve;

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::DefaultBodyLimit, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use http::StatusCode;
 use stroem_api::ErrorBody;
 use stroem_app::App;
@@ -10,7 +15,7 @@ use stroem_core::limits;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{live, public, worker};
+use crate::{live, page, public, worker};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -29,6 +34,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(public::tasks::list))
         .routes(routes!(public::tasks::show))
         .routes(routes!(public::tasks::execute))
+        .routes(routes!(public::history::task))
         .routes(routes!(public::jobs::list))
         .routes(routes!(public::jobs::show))
         .routes(routes!(public::jobs::cancel))
@@ -36,6 +42,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(public::jobs::explain))
         .routes(routes!(public::logs::job))
         .routes(routes!(public::logs::step))
+        .routes(routes!(public::log_tools::map))
+        .routes(routes!(public::log_tools::search))
+        .routes(routes!(public::log_tools::download))
         .routes(routes!(live::sse::events))
         .routes(routes!(live::websocket::stream))
         .routes(routes!(public::workers::list))
@@ -43,6 +52,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(public::workers::drain))
         .routes(routes!(public::workers::resume))
         .routes(routes!(public::stats::stats))
+        .routes(routes!(public::history::activity))
+        .routes(routes!(public::history::waiting))
+        .routes(routes!(live::changes::events))
 }
 
 /// The OpenAPI 3.1 document of the public API.
@@ -62,11 +74,38 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn not_found(uri: http::Uri) -> impl IntoResponse {
+async fn not_found(method: http::Method, uri: http::Uri, headers: http::HeaderMap) -> Response {
+    if let Some(answer) = page::answer(&method, &uri, &headers) {
+        return answer;
+    }
     let body = ErrorBody {
         error: format!("there is nothing at {}; /api/openapi.json describes the API", uri.path()),
         code: "no_such_path".to_owned(),
         details: Vec::new(),
     };
-    (StatusCode::NOT_FOUND, Json(body))
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Clients are generated from the document: two operations of one name, or a path parameter that is not in its path,
+    /// would give calls that cannot work.
+    #[test]
+    fn a_client_can_be_made_from_the_document() {
+        let document = serde_json::to_value(super::openapi()).expect("a document");
+        let mut names = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().expect("paths") {
+            for operation in operations.as_object().expect("operations").values() {
+                let name = operation["operationId"].as_str().expect("a name");
+                assert!(names.insert(name.to_owned()), "two operations are named {name}");
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    let in_path =
+                        path.contains(&format!("{{{}}}", parameter["name"].as_str().expect("a name")));
+                    assert_eq!(parameter["in"] == "path", in_path, "{path}: {parameter}");
+                }
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};
 use stroem_core::{JobId, Timestamp};
 use stroem_store::{
-    AppendOutcome, ChunkKey, ChunkRange, LogStore, NewChunk, SealedLog, StoreError, StoredChunk,
+    AppendOutcome, ChunkKey, ChunkPlace, ChunkRange, LogStore, NewChunk, SealedLog, StoreError, StoredChunk,
 };
 
 use crate::{
@@ -31,6 +31,10 @@ impl LogStore for SqliteStore {
 
     async fn last_chunks(&self, job: JobId, step: u32, limit: u32) -> Result<Vec<StoredChunk>, StoreError> {
         self.log_readers.run(move |connection| last_chunks(connection, job, step, limit)).await
+    }
+
+    async fn chunk_places(&self, range: ChunkRange) -> Result<Vec<ChunkPlace>, StoreError> {
+        self.log_readers.run(move |connection| chunk_places(connection, range)).await
     }
 
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError> {
@@ -155,12 +159,38 @@ fn note(connection: &Connection, outcomes: &[AppendOutcome], logs: &BTreeMap<Job
 const COLUMNS: &str =
     "SELECT chunk_no, step, attempt, seq, lines, raw_bytes, first_at, last_at, payload FROM log_chunk";
 
-fn chunks(connection: &Connection, range: ChunkRange) -> Outcome<Vec<StoredChunk>> {
-    let rest = match range.step {
+/// The rest of a statement that reads a range.
+fn in_range(range: ChunkRange) -> &'static str {
+    match range.step {
         None => "WHERE job = ?1 AND chunk_no >= ?2 ORDER BY chunk_no LIMIT ?3",
         Some(_) => "WHERE job = ?1 AND step = ?4 AND chunk_no >= ?2 ORDER BY chunk_no LIMIT ?3",
+    }
+}
+
+fn chunk_places(connection: &Connection, range: ChunkRange) -> Outcome<Vec<ChunkPlace>> {
+    let places = "SELECT chunk_no, step, attempt, lines, first_at FROM log_chunk";
+    let mut statement = connection.prepare_cached(&format!("{places} {}", in_range(range)))?;
+    let from = i64::try_from(range.from_chunk_no).unwrap_or(i64::MAX);
+    let mut rows = match range.step {
+        None => statement.query((range.job.as_bytes(), from, range.limit))?,
+        Some(step) => statement.query((range.job.as_bytes(), from, range.limit, step))?,
     };
-    let mut statement = connection.prepare_cached(&format!("{COLUMNS} {rest}"))?;
+    let mut places = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut columns = Columns::of(row);
+        places.push(ChunkPlace {
+            chunk_no: counted(columns.value()?)?,
+            step: columns.value()?,
+            attempt: columns.attempt()?,
+            lines: columns.value()?,
+            first_at: columns.time()?,
+        });
+    }
+    Ok(places)
+}
+
+fn chunks(connection: &Connection, range: ChunkRange) -> Outcome<Vec<StoredChunk>> {
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} {}", in_range(range)))?;
     let from = i64::try_from(range.from_chunk_no).unwrap_or(i64::MAX);
     let rows = match range.step {
         None => statement.query((range.job.as_bytes(), from, range.limit))?,

@@ -27,7 +27,7 @@ pub use job::{
     AttemptView, Committed, JobCounts, JobDetail, JobFilter, JobPage, JobStore, JobSummary, NewJob,
     StepDetail, StepView,
 };
-pub use log::{AppendOutcome, ChunkKey, ChunkRange, LogStore, NewChunk, SealedLog, StoredChunk};
+pub use log::{AppendOutcome, ChunkKey, ChunkPlace, ChunkRange, LogStore, NewChunk, SealedLog, StoredChunk};
 pub use replica::{Hint, HintStream, Leadership, ReplicaStore};
 pub use worker::{RegisterOutcome, Registration, WorkerRow, WorkerStore};
 

@@ -58,6 +58,35 @@ pub struct StoredChunk {
     pub chunk: NewChunk,
 }
 
+/// A chunk without its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkPlace {
+    /// Its job-wide number.
+    pub chunk_no: u64,
+    /// The step.
+    pub step: u32,
+    /// The attempt.
+    pub attempt: AttemptNumber,
+    /// Lines in it.
+    pub lines: u32,
+    /// Time of its first line.
+    pub first_at: Timestamp,
+}
+
+impl ChunkPlace {
+    /// Of a stored chunk.
+    pub fn of(stored: &StoredChunk) -> Self {
+        let StoredChunk { chunk_no, chunk } = stored;
+        Self {
+            chunk_no: *chunk_no,
+            step: chunk.key.step,
+            attempt: chunk.key.attempt,
+            lines: chunk.lines,
+            first_at: chunk.first_at,
+        }
+    }
+}
+
 /// Which chunks to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkRange {
@@ -97,6 +126,12 @@ pub trait LogStore: Send + Sync {
     /// The last chunks of a step that are not sealed, in order of their job-wide numbers; at most `limit`, and fewer to
     /// bound the memory, but one if there is one.
     async fn last_chunks(&self, job: JobId, step: u32, limit: u32) -> Result<Vec<StoredChunk>, StoreError>;
+
+    /// As [`LogStore::chunks`], without the payloads.
+    async fn chunk_places(&self, range: ChunkRange) -> Result<Vec<ChunkPlace>, StoreError> {
+        let chunks = self.chunks(range).await?;
+        Ok(chunks.iter().map(ChunkPlace::of).collect())
+    }
 
     /// Where the sealed part of a job's log is.
     async fn sealed(&self, job: JobId) -> Result<Option<SealedLog>, StoreError>;

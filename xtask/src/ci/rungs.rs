@@ -27,6 +27,12 @@ pub(crate) const ALL: &[Rung] = &[
     Rung { name: "doctests", needs: &[&Tool::C_COMPILER], wants: &[], run: doctests },
     Rung { name: "codegen", needs: &[&Tool::C_COMPILER], wants: &[], run: codegen },
     Rung {
+        name: "ui",
+        needs: &[&Tool::NODE_20, &Tool::NPM, &Tool::CHROMIUM, &Tool::C_COMPILER],
+        wants: &[],
+        run: ui,
+    },
+    Rung {
         name: "snippets",
         needs: &[&Tool::GIT, &Tool::BASH, &Tool::C_COMPILER],
         wants: &[],
@@ -107,6 +113,23 @@ fn doctests(repo: &Repo) -> Result<Vec<String>> {
 
 fn codegen(repo: &Repo) -> Result<Vec<String>> {
     codegen::run(repo, &codegen::Options { check: true })?;
+    Ok(vec![])
+}
+
+/// The web page: its client fits the API, its types hold, its units work, its size is in its budget, and a real browser
+/// finds its way through it on the real server and worker.
+fn ui(repo: &Repo) -> Result<Vec<String>> {
+    let npm =
+        |arguments: &[&str]| Shell::program(repo, "npm", &[&["--prefix", "ui"], arguments].concat()).run();
+    npm(&["ci", "--no-audit", "--no-fund"])?;
+    npm(&["run", "build"])?;
+    npm(&["test"])?;
+    // The program takes the page in that was built just now.
+    Shell::cargo(repo, &["build", "--locked", "--package", "stroem-cli"]).run()?;
+    let program = repo.built("stroem");
+    let program = program.to_str().context("the target folder's name is not UTF-8")?;
+    let arguments = ["--prefix", "ui", "run", "e2e"];
+    Shell::program(repo, "npm", &arguments).variable("STROEM_BIN", program).run()?;
     Ok(vec![])
 }
 

@@ -89,6 +89,22 @@ impl Tool {
         ),
         source: Source::System(&["postgresql"]),
     };
+    /// What builds and tests the web page; 18, which Debian 12 has, is too old for it.
+    pub(crate) const NODE_20: Self = Self {
+        name: "node 20 or newer",
+        probe: (
+            "node",
+            &[
+                "-e",
+                "console.log(process.version); process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)",
+            ],
+        ),
+        source: Source::System(&["nodejs"]),
+    };
+    pub(crate) const NPM: Self =
+        Self { name: "npm", probe: ("npm", &["--version"]), source: Source::System(&["npm"]) };
+    pub(crate) const CHROMIUM: Self =
+        Self { name: "chromium", probe: ("chromium", &["--version"]), source: Source::System(&["chromium"]) };
     pub(crate) const PYTHON: Self =
         Self { name: "python3", probe: ("python3", &["--version"]), source: Source::System(&["python3"]) };
     pub(crate) const RUSTFMT: Self = Self {

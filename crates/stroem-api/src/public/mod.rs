@@ -1,15 +1,17 @@
 //! Shapes of the public API under `/api`. Existing clients read these names; fields are only ever added.
 
+mod history;
 mod job;
 mod log;
 mod task;
 mod worker;
 
+pub use history::{Activity, ActivityBucket, Hints, JobHint, TaskRun, TaskStats, WaitingStep};
 pub use job::{
     AttemptInfo, CancelResponse, ExplainedWorker, Explanation, JobDetail, JobList, JobListItem, RerunRequest,
     StepInfo,
 };
-pub use log::{LogLine, LogPage, StepLogs};
+pub use log::{LogChunk, LogHit, LogHits, LogLine, LogMap, LogPage, StepLogs};
 pub use task::{
     ExecuteRequest, ExecuteResponse, FileProblem, RefreshResponse, TaskDetail, TaskListItem, WorkspaceInfo,
 };

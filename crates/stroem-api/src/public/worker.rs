@@ -51,6 +51,12 @@ pub struct RunningStep {
     pub job_id: JobId,
     /// The step's index in the job's plan.
     pub step: u32,
+    /// The step's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_name: Option<String>,
+    /// The job's task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_name: Option<String>,
     /// The attempt.
     pub attempt: u32,
     /// When it was claimed.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stroem_app::{ChunkIn, Cursor, LogQuery, NewChunk, ReportIn};
+use stroem_app::{ChunkIn, Cursor, LogQuery, LogSearch, Needle, NewChunk, ReportIn};
 use stroem_core::{Exit, JobId, LeaseKey, Outcome, Timestamp};
 use stroem_logs::chunk::{ChunkBuilder, ChunkLimits, LineRef, LogStream};
 use stroem_store::LogStore;
@@ -60,7 +60,32 @@ async fn a_sealed_log_reads_as_it_did_before() {
         fixture.app.report(&worker, Vec::new(), vec![end]).await.expect("ended");
     }
     assert_eq!(before.lines().count(), 60);
+    let look = async || {
+        let map = fixture.app.log_map(job, None, 0).await.expect("a map");
+        let part = fixture.app.log_map(job, Some(1), 3).await.expect("a map");
+        let search = LogSearch {
+            job,
+            step: None,
+            cursor: Cursor::START,
+            needle: Needle::Text("LINE 5".to_lowercase()),
+            hits: 4,
+        };
+        let first = fixture.app.search_log(search.clone()).await.expect("hits");
+        let rest = fixture.app.search_log(LogSearch { cursor: first.next, ..search }).await.expect("hits");
+        assert!(rest.hits.len() == 4 || rest.at_end);
+        let hits: Vec<String> =
+            first.hits.iter().chain(&rest.hits).map(|hit| hit.cursor.to_string()).collect();
+        (map, part, hits)
+    };
+    let (map, part, hits) = look().await;
+    assert_eq!(
+        map.chunks.iter().map(|chunk| (chunk.chunk_no, chunk.step, chunk.lines)).collect::<Vec<_>>(),
+        [(0, 0, 5), (1, 0, 45), (2, 1, 5), (3, 1, 5)]
+    );
+    assert_eq!((part.chunks.as_slice(), part.next_chunk), (&map.chunks[3..], 4));
+    assert_eq!(hits, ["1-0", "2-0", "2-1", "2-2", "2-3", "2-4", "3-0", "3-1"]);
     sealed_with(&fixture, job, 4).await;
+    assert_eq!(look().await, (map, part, hits), "the map and the hits are those of before");
     assert_eq!(read(Cursor::START).await, (before.clone(), true));
     let tail: String = before.lines().skip(7).map(|line| format!("{line}\n")).collect();
     assert_eq!(read(Cursor { chunk: 1, line: 2 }).await, (tail, true));

@@ -1,5 +1,6 @@
 //! Live logs. Both forms follow the same stream of pages, so both resume from a cursor.
 
+pub(crate) mod changes;
 pub(crate) mod sse;
 pub(crate) mod websocket;
 

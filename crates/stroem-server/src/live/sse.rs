@@ -23,7 +23,7 @@ use crate::{
 /// Follows a job's log. Each event `lines` has a JSON array of lines as data and the next cursor as id; a client that
 /// comes back sends the last id as `Last-Event-ID` and misses nothing. The event `end` says that the log is complete.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/logs/events", tag = "logs",
+    get, operation_id = "follow_log", path = "/api/jobs/{id}/logs/events", tag = "logs",
     params(
         ("id" = String, Path, description = "The job"),
         ("Last-Event-ID" = Option<String>, Header, description = "Where to begin"),

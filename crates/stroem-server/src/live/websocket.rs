@@ -20,6 +20,7 @@ use crate::{
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamParams {
     /// A cursor; the beginning when not given.
@@ -28,7 +29,7 @@ pub(crate) struct StreamParams {
 
 /// Follows a job's log: one text message per line, `{ts, stream, step, line}`. The server closes when it is complete.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/logs/stream", tag = "logs", params(("id" = String, Path, description = "The job"), StreamParams),
+    get, operation_id = "stream_log", path = "/api/jobs/{id}/logs/stream", tag = "logs", params(("id" = String, Path, description = "The job"), StreamParams),
     responses((status = 101, description = "A WebSocket of lines"), (status = 404, body = ErrorBody)),
 )]
 pub(crate) async fn stream(

@@ -21,6 +21,7 @@ use crate::{convert, error::HttpError};
 
 /// Which jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParams {
     /// Jobs of this workspace.
@@ -41,7 +42,7 @@ pub(crate) struct ListParams {
 
 /// Jobs, newest first.
 #[utoipa::path(
-    get, path = "/api/jobs", tag = "jobs", params(ListParams),
+    get, operation_id = "list_jobs", path = "/api/jobs", tag = "jobs", params(ListParams),
     responses((status = 200, body = JobList), (status = 400, body = ErrorBody)),
 )]
 pub(crate) async fn list(
@@ -69,6 +70,7 @@ pub(crate) async fn list(
 
 /// Whether to wait for a change.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShowParams {
     /// Answer when the job's version is above this one or the job has ended.
@@ -81,7 +83,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// One job with its steps. With `wait_version` the answer comes when the job has changed.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job"), ShowParams),
+    get, operation_id = "show_job", path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job"), ShowParams),
     responses((status = 200, body = JobDetail), (status = 404, body = ErrorBody)),
 )]
 pub(crate) async fn show(
@@ -121,7 +123,7 @@ async fn wait_for_change(
 
 /// Cancels a job: what waits ends at once, what runs is killed.
 #[utoipa::path(
-    post, path = "/api/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path, description = "The job")),
+    post, operation_id = "cancel_job", path = "/api/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path, description = "The job")),
     responses(
         (status = 200, body = CancelResponse),
         (status = 404, body = ErrorBody),
@@ -159,7 +161,7 @@ pub(crate) async fn rerun(
 
 /// Why a step is where it is: what it waits for, which worker lacks which tag, how many are ahead.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/steps/{step}/explain", tag = "jobs",
+    get, operation_id = "explain_step", path = "/api/jobs/{id}/steps/{step}/explain", tag = "jobs",
     params(("id" = String, Path, description = "The job"), ("step" = String, Path, description = "The step")),
     responses((status = 200, body = Explanation), (status = 404, body = ErrorBody)),
 )]

@@ -14,6 +14,7 @@ use crate::error::HttpError;
 
 /// Which part of a log.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageParams {
     /// Where to begin: `next_cursor` of an earlier answer; the beginning when not given.
@@ -27,7 +28,7 @@ const MOST_BYTES: u64 = 8 << 20;
 
 /// A part of a job's log, all steps in the order of arrival.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/logs", tag = "logs", params(("id" = String, Path, description = "The job"), PageParams),
+    get, operation_id = "job_log", path = "/api/jobs/{id}/logs", tag = "logs", params(("id" = String, Path, description = "The job"), PageParams),
     responses((status = 200, body = LogPage), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]
 pub(crate) async fn job(
@@ -40,7 +41,7 @@ pub(crate) async fn job(
 
 /// A part of a step's log.
 #[utoipa::path(
-    get, path = "/api/jobs/{id}/steps/{step}/logs", tag = "logs",
+    get, operation_id = "step_log", path = "/api/jobs/{id}/steps/{step}/logs", tag = "logs",
     params(("id" = String, Path, description = "The job"), ("step" = String, Path, description = "The step"), PageParams),
     responses((status = 200, body = LogPage), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]

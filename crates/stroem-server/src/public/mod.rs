@@ -1,7 +1,9 @@
 //! The public API, one file per resource.
 
 pub(crate) mod healthz;
+pub(crate) mod history;
 pub(crate) mod jobs;
+pub(crate) mod log_tools;
 pub(crate) mod logs;
 mod reading;
 pub(crate) mod stats;

@@ -15,7 +15,7 @@ use super::read_body;
 use crate::{convert, error::HttpError};
 
 /// All tasks of all workspaces that can be read.
-#[utoipa::path(get, path = "/api/tasks", tag = "tasks", responses((status = 200, body = Vec<TaskListItem>)))]
+#[utoipa::path(get, operation_id = "list_all_tasks", path = "/api/tasks", tag = "tasks", responses((status = 200, body = Vec<TaskListItem>)))]
 pub(crate) async fn list_all(State(app): State<App>) -> Json<Vec<TaskListItem>> {
     let mut items = Vec::new();
     for view in app.workspaces().await {
@@ -30,7 +30,7 @@ pub(crate) async fn list_all(State(app): State<App>) -> Json<Vec<TaskListItem>> 
 
 /// The tasks of a workspace, broken ones included.
 #[utoipa::path(
-    get, path = "/api/workspaces/{ws}/tasks", tag = "tasks",
+    get, operation_id = "list_tasks", path = "/api/workspaces/{ws}/tasks", tag = "tasks",
     params(("ws" = String, Path, description = "The workspace")),
     responses((status = 200, body = Vec<TaskListItem>), (status = 404, body = ErrorBody)),
 )]
@@ -44,7 +44,7 @@ pub(crate) async fn list(
 
 /// One task.
 #[utoipa::path(
-    get, path = "/api/workspaces/{ws}/tasks/{task}", tag = "tasks",
+    get, operation_id = "show_task", path = "/api/workspaces/{ws}/tasks/{task}", tag = "tasks",
     params(("ws" = String, Path, description = "The workspace"), ("task" = String, Path, description = "The task")),
     responses((status = 200, body = TaskDetail), (status = 404, body = ErrorBody)),
 )]
@@ -61,7 +61,7 @@ pub(crate) async fn show(
 
 /// Runs a task. The job is durable when this answers.
 #[utoipa::path(
-    post, path = "/api/workspaces/{ws}/tasks/{task}/execute", tag = "tasks",
+    post, operation_id = "execute_task", path = "/api/workspaces/{ws}/tasks/{task}/execute", tag = "tasks",
     params(("ws" = String, Path, description = "The workspace"), ("task" = String, Path, description = "The task")),
     request_body = ExecuteRequest,
     responses(

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use stroem_core::AttemptNumber;
 
 use super::support::{at, job_id};
-use crate::{AppendOutcome, ChunkKey, ChunkRange, NewChunk, SealedLog, Store, StoreError};
+use crate::{AppendOutcome, ChunkKey, ChunkPlace, ChunkRange, NewChunk, SealedLog, Store, StoreError};
 
 fn key(job: u64, step: u32, attempt: u32) -> ChunkKey {
     ChunkKey { job: job_id(job), step, attempt: AttemptNumber(attempt) }
@@ -40,6 +40,10 @@ async fn append(store: &dyn Store, chunks: Vec<NewChunk>) -> Vec<(u64, Option<u6
 /// Job-wide number, step, attempt, sequence number of what a range holds; the content is compared on the way.
 async fn read(store: &dyn Store, range: ChunkRange) -> Vec<(u64, u32, u32, u64)> {
     let stored = store.chunks(range).await.expect("reads");
+    let places = store.chunk_places(range).await.expect("reads");
+    let expected: Vec<ChunkPlace> = stored.iter().map(ChunkPlace::of).collect();
+    // Chunks may be given in several reads to bound the memory; their places are small.
+    assert_eq!(places[..expected.len()], expected);
     let place = |stored: crate::StoredChunk| {
         assert_eq!(stored.chunk, chunk(stored.chunk.key, stored.chunk.seq));
         (stored.chunk_no, stored.chunk.key.step, stored.chunk.key.attempt.0, stored.chunk.seq)
