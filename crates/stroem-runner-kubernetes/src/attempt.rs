@@ -28,6 +28,8 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long a creation may take.
 const CREATION: Duration = Duration::from_secs(30);
+/// How long events that say why a pod did not begin are waited for once that is decided.
+const EVIDENCE: Duration = Duration::from_secs(5);
 /// Events are a reason to mention only when a pod hangs: most cure themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What an old kubelet needs beyond the grace until a pod is gone.
@@ -204,7 +206,7 @@ impl Attempt<'_> {
             }
             match waiting {
                 Some(waiting) if is_late || waiting.kind == WaitingFor::ImpossibleImage => {
-                    return Err(given_up(waiting, &view));
+                    return Err(given_up(waiting, &self.with_evidence(view).await));
                 }
                 _ => {}
             }
@@ -215,6 +217,23 @@ impl Attempt<'_> {
                 () = patience.as_mut(), if !is_hanging => is_hanging = true,
             }
         }
+    }
+
+    /// Waits a little for the events that say why: they come by another watch than the pod's state.
+    async fn with_evidence(&mut self, mut view: View) -> View {
+        let mut patience = Box::pin(sleep(EVIDENCE));
+        while view.evidence().is_empty() {
+            tokio::select! {
+                changed = self.watched.view.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    view = self.watched.view.borrow_and_update().clone();
+                }
+                () = patience.as_mut() => break,
+            }
+        }
+        view
     }
 
     /// What a pod waits for; an outcome when it never begins.
