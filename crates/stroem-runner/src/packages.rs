@@ -46,9 +46,9 @@ impl Packages<'_> {
         match (self.language, name) {
             (_, "uv") => Ok(self.uv()),
             (Language::Python, name) if name.starts_with("python") => Ok(self.prelude(&self.pip(program))),
-            (_, "bun") => Ok(self.prelude(&self.node_modules("bun add --silent", program))),
+            (_, "bun") => Ok(self.prelude(&self.node_modules("bun add", program))),
             (_, "node") => Ok(self.prelude(
-                &self.node_modules("npm install --silent --no-audit --no-fund --prefix .", program),
+                &self.node_modules("npm install --loglevel=error --no-audit --no-fund --prefix .", program),
             )),
             (Language::Go, "go") => Ok(self.go()),
             _ => Err(format!(
