@@ -28,8 +28,8 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long a creation may take.
 const CREATION: Duration = Duration::from_secs(30);
-/// How long events that say why a pod did not begin are waited for once that is decided.
-const EVIDENCE: Duration = Duration::from_secs(5);
+/// How long events that say why a pod did not begin are waited for once that is decided. A busy kubelet sends them late.
+const EVIDENCE: Duration = Duration::from_secs(2);
 /// Events are a reason to mention only when a pod hangs: most cure themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What an old kubelet needs beyond the grace until a pod is gone.
@@ -392,9 +392,25 @@ fn given_up(waiting: Waiting, view: &View) -> Outcome {
     };
     match waiting.kind {
         WaitingFor::Node => Outcome::Unschedulable { message },
-        WaitingFor::Image | WaitingFor::ImpossibleImage => Outcome::ImagePull { message },
+        WaitingFor::Image | WaitingFor::ImpossibleImage => {
+            let image = waiting_image(view).filter(|image| !message.contains(image));
+            let message = image.map_or(message.clone(), |image| format!("{image}: {message}"));
+            Outcome::ImagePull { message }
+        }
         WaitingFor::Start => invalid(&format!("the pod cannot start: {message}")),
     }
+}
+
+/// The image of the container that waits.
+fn waiting_image(view: &View) -> Option<&str> {
+    let status = view.pod.as_deref()?.status.as_ref()?;
+    let init = status.init_container_statuses.iter().flatten();
+    let mut containers = init.chain(status.container_statuses.iter().flatten());
+    let waits = containers.find(|container| {
+        let state = container.state.as_ref();
+        state.is_some_and(|state| state.waiting.is_some())
+    });
+    waits.map(|container| container.image.as_str())
 }
 
 /// Tells a pod to end, until the cluster has heard it.

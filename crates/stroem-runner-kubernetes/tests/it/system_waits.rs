@@ -14,7 +14,7 @@ use stroem_runner::conformance::Subject;
 use crate::support::{self, Pods, image, request, run, wait_for};
 
 #[tokio::test]
-async fn an_image_that_cannot_be_pulled_fails_with_the_pods_events() {
+async fn an_image_that_cannot_be_pulled_fails_with_the_clusters_words() {
     let Some(pods) = Pods::with(|options| options.pending_timeout = Duration::from_secs(3)).await else {
         return;
     };
@@ -23,7 +23,8 @@ async fn an_image_that_cannot_be_pulled_fails_with_the_pods_events() {
     spec.image = "stroem.invalid/no/such-image:1".to_owned();
     let ran = run(&pods.runner, missing.clone()).await;
     let Outcome::ImagePull { message } = &ran.outcome else { panic!("{:?}", ran.outcome) };
-    assert!(message.contains("stroem.invalid/no/such-image:1") && message.contains("Failed: "), "{message}");
+    // The pod's status; its events say the same at more length, but a busy kubelet sends them too late for 3 seconds.
+    assert!(message.contains("stroem.invalid/no/such-image:1") && message.contains("ImagePull"), "{message}");
     assert!(ran.notes.iter().any(|note| note.starts_with("pod pending: ErrImagePull")), "{:?}", ran.notes);
     assert_eq!(pods.left_of(&missing).await, Vec::<String>::new());
 }
