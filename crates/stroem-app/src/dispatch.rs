@@ -69,18 +69,6 @@ struct Waiter {
     superseded: Arc<Notify>,
 }
 
-/// Tags that say what a worker can run; every other one is a custom tag.
-const RUNNER_TAGS: [&str; 4] = ["script", "docker", "kubernetes", "agent"];
-
-/// Whether a worker may claim from a queue.
-pub(crate) fn may_claim(worker_tags: &TagSet, exclusive: bool, key: &TagSet) -> bool {
-    worker_tags.covers(key)
-        && (!exclusive
-            || worker_tags
-                .iter()
-                .all(|tag| RUNNER_TAGS.contains(&tag.as_str()) || key.contains(tag.as_str())))
-}
-
 impl Dispatch {
     pub(crate) fn new() -> Self {
         let state = State { keys: BTreeSet::new(), waiters: HashMap::new(), next_poll: 0 };
@@ -111,7 +99,7 @@ impl Dispatch {
         let can = |waiter: &&mut Waiter| {
             !waiter.draining
                 && waiter.woken_for < waiter.free_slots
-                && may_claim(&waiter.tags, waiter.exclusive, key)
+                && waiter.tags.may_claim(waiter.exclusive, key)
         };
         if let Some(waiter) =
             state.waiters.values_mut().filter(can).max_by_key(|waiter| waiter.free_slots - waiter.woken_for)
@@ -261,11 +249,8 @@ impl App {
 
     async fn claim(&self, worker: &WorkerRow, free_slots: u32) -> Result<Vec<LeaseKey>, AppError> {
         let dispatch = &self.inner.dispatch;
-        let keys: Vec<TagSet> = dispatch
-            .keys()
-            .into_iter()
-            .filter(|key| may_claim(&worker.tags, worker.exclusive, key))
-            .collect();
+        let keys: Vec<TagSet> =
+            dispatch.keys().into_iter().filter(|key| worker.tags.may_claim(worker.exclusive, key)).collect();
         if free_slots == 0 || keys.is_empty() || !self.inner.heartbeats.takes_steps(worker.id) {
             return Ok(Vec::new());
         }
@@ -290,30 +275,5 @@ impl App {
         let unavailable = || stroem_store::StoreError::Unavailable("the server is stopping".to_owned());
         let claims = receiver.await.map_err(|_| unavailable())??;
         Ok(claims.into_iter().map(|claim| claim.lease).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use stroem_core::Tag;
-
-    use super::*;
-
-    fn tags(names: &[&str]) -> TagSet {
-        names.iter().map(|name| Tag::new(name).expect("a tag")).collect()
-    }
-
-    #[test]
-    fn a_worker_claims_only_what_its_tags_cover() {
-        assert!(may_claim(&tags(&["script", "gpu"]), false, &tags(&["script"])));
-        assert!(may_claim(&tags(&["docker", "gpu", "script"]), false, &tags(&["docker", "gpu"])));
-        assert!(!may_claim(&tags(&["docker"]), false, &tags(&["docker", "gpu"])));
-    }
-
-    #[test]
-    fn an_exclusive_worker_leaves_ordinary_steps_to_others() {
-        let worker = tags(&["script", "gpu"]);
-        assert!(!may_claim(&worker, true, &tags(&["script"])));
-        assert!(may_claim(&worker, true, &tags(&["script", "gpu"])));
     }
 }

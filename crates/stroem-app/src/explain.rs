@@ -4,7 +4,7 @@ use stroem_core::{JobId, StepStatus, TagSet, Timestamp};
 use stroem_store::{AttemptView, StepView};
 use stroem_workflow::Plan;
 
-use crate::{App, AppError, dispatch::may_claim, workers::WorkerView};
+use crate::{App, AppError, workers::WorkerView};
 
 /// Why a step is where it is.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ impl App {
         out.workers = active.clone().map(|worker| explain_worker(worker, &out.required_tags)).collect();
         out.ahead = self.inner.store.ahead(job, step.row.step).await?;
         let mut takers = active.filter(|worker| {
-            !worker.row.draining && may_claim(&worker.row.tags, worker.row.exclusive, &out.required_tags)
+            !worker.row.draining && worker.row.tags.may_claim(worker.row.exclusive, &out.required_tags)
         });
         if takers.next().is_some() {
             let ahead = out.ahead.unwrap_or(0);
@@ -138,7 +138,7 @@ fn explain_worker(worker: &WorkerView, required: &TagSet) -> ExplainedWorker {
         Some("drains".to_owned())
     } else if let Some((tag, reason)) = withdrawn {
         Some(format!("withdrew `{tag}`: {reason}"))
-    } else if missing.is_empty() && !may_claim(&worker.row.tags, worker.row.exclusive, required) {
+    } else if missing.is_empty() && !worker.row.tags.may_claim(worker.row.exclusive, required) {
         Some("is exclusive: it takes only steps that ask for all of its custom tags".to_owned())
     } else {
         None

@@ -6,7 +6,7 @@ use stroem_core::{TagSet, Timestamp};
 use stroem_engine::Event;
 use stroem_store::StoreError;
 
-use crate::{App, AppError, Change, dispatch::may_claim};
+use crate::{App, AppError, Change};
 
 const AT_ONCE: u32 = 1_000;
 
@@ -52,7 +52,7 @@ async fn unmatched_steps(app: &App, absent: &mut HashMap<TagSet, Timestamp>) -> 
     let active = app.inner.heartbeats.active();
     let timeout = app.inner.options.unmatched_step_timeout;
     for key in app.inner.dispatch.keys() {
-        if active.iter().any(|(tags, exclusive)| may_claim(tags, *exclusive, &key)) {
+        if active.iter().any(|(tags, exclusive)| tags.may_claim(*exclusive, &key)) {
             absent.remove(&key);
             continue;
         }

@@ -2,7 +2,7 @@
 
 use stroem_core::{JobId, TagSet, TaskName, Timestamp, WorkspaceName};
 
-use crate::{App, AppError, dispatch::may_claim, workers::WorkerView};
+use crate::{App, AppError, workers::WorkerView};
 
 /// A step that waits for a worker.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl App {
 fn why(workers: &[WorkerView], tags: &TagSet) -> (bool, String) {
     let connected = || workers.iter().filter(|worker| worker.row.gone_at.is_none());
     let takes =
-        |worker: &WorkerView| !worker.row.draining && may_claim(&worker.row.tags, worker.row.exclusive, tags);
+        |worker: &WorkerView| !worker.row.draining && worker.row.tags.may_claim(worker.row.exclusive, tags);
     if connected().any(takes) {
         return (true, "waits for a free slot".to_owned());
     }

@@ -72,6 +72,9 @@ impl From<Tag> for String {
     }
 }
 
+/// Tags that say what a worker can run; every other one is a custom tag.
+const RUNNER_TAGS: [&str; 4] = ["script", "docker", "kubernetes", "agent"];
+
 /// A set of tags in canonical (sorted) order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -86,6 +89,18 @@ impl TagSet {
     /// The tags of `required` that this set lacks, sorted.
     pub fn missing<'a>(&'a self, required: &'a Self) -> Vec<&'a Tag> {
         required.0.difference(&self.0).collect()
+    }
+
+    /// Whether a worker with these tags may claim a step that requires those: it has them all and, when it is exclusive, the
+    /// step asks for all of its custom tags.
+    pub fn may_claim(&self, exclusive: bool, required: &Self) -> bool {
+        self.covers(required) && (!exclusive || self.custom_beyond(required).is_empty())
+    }
+
+    /// The custom tags of this set that `required` does not ask for, sorted. Custom is every tag but those of runners.
+    pub fn custom_beyond<'a>(&'a self, required: &'a Self) -> Vec<&'a Tag> {
+        let beyond = required.missing(self);
+        beyond.into_iter().filter(|tag| !RUNNER_TAGS.contains(&tag.as_str())).collect()
     }
 
     /// Whether the set has no tags.
@@ -149,6 +164,21 @@ mod tests {
         assert!(!set(&["docker"]).covers(&required));
         assert_eq!(set(&["docker"]).missing(&required), [&Tag::new("gpu").expect("a tag")]);
         assert!(set(&[]).covers(&set(&[])));
+    }
+
+    #[test]
+    fn a_worker_claims_only_what_its_tags_cover() {
+        assert!(set(&["script", "gpu"]).may_claim(false, &set(&["script"])));
+        assert!(set(&["docker", "gpu", "script"]).may_claim(false, &set(&["docker", "gpu"])));
+        assert!(!set(&["docker"]).may_claim(false, &set(&["docker", "gpu"])));
+    }
+
+    #[test]
+    fn an_exclusive_worker_leaves_ordinary_steps_to_others() {
+        let worker = set(&["script", "gpu"]);
+        assert!(!worker.may_claim(true, &set(&["script"])));
+        assert!(worker.may_claim(true, &set(&["script", "gpu"])));
+        assert_eq!(worker.custom_beyond(&set(&["script"])), [&Tag::new("gpu").expect("a tag")]);
     }
 
     #[test]

@@ -31,26 +31,12 @@ impl Workspace {
         self.routes
             .iter()
             .filter(|route| !route.required_tags.is_empty())
-            .filter(|route| !workers.iter().any(|worker| worker.takes(&route.required_tags)))
+            .filter(|route| {
+                !workers.iter().any(|worker| worker.tags.may_claim(worker.exclusive, &route.required_tags))
+            })
             .map(|route| route.warning(workers))
             .collect()
     }
-}
-
-impl WorkerTags {
-    fn takes(&self, required: &TagSet) -> bool {
-        self.tags.covers(required) && (!self.exclusive || self.custom_missing(required).is_empty())
-    }
-
-    /// Its own tags that a step does not ask for.
-    fn custom_missing<'a>(&'a self, required: &'a TagSet) -> Vec<&'a str> {
-        let names = required.missing(&self.tags);
-        names.into_iter().map(stroem_core::Tag::as_str).filter(|tag| !is_built_in(tag)).collect()
-    }
-}
-
-fn is_built_in(tag: &str) -> bool {
-    matches!(tag, "script" | "docker" | "kubernetes" | "agent")
 }
 
 impl Route {
@@ -74,7 +60,8 @@ impl Route {
             let lacks: Vec<&str> =
                 worker.tags.missing(required_tags).into_iter().map(stroem_core::Tag::as_str).collect();
             if lacks.is_empty() {
-                let own = worker.custom_missing(required_tags);
+                let own = worker.tags.custom_beyond(required_tags);
+                let own: Vec<&str> = own.into_iter().map(stroem_core::Tag::as_str).collect();
                 format!("the worker `{}` is exclusive: ask for its tags {} too", worker.name, quoted(&own))
             } else {
                 format!("add {} to the tags of a worker, such as `{}`", quoted(&lacks), worker.name)
