@@ -1,7 +1,7 @@
 //! The worker: registers, claims steps, prepares and runs them, reports, drains.
 //!
 //! It speaks to the server through [`stroem_api::ControlPlane`] and to the host through [`stroem_runner::Runner`]; it
-//! must not know stores, plans or how a runner does its work. Concrete runners are named by the program, not here.
+//! must not know stores, plans or how a runner does its work. Concrete runners are named in `runners.rs` only.
 //!
 //! ```text
 //! poll ──claims──> attempt ──bytes──> mask, frame, pack ──chunks──> outbox ──calls──> delivery
@@ -23,6 +23,7 @@ mod leases;
 mod options;
 mod outbox;
 mod poll;
+mod runners;
 mod session;
 mod shared;
 mod state;
@@ -34,4 +35,5 @@ pub use config::{
 };
 pub use error::WorkerError;
 pub use options::Options;
+pub use runners::{SectionError, runners};
 pub use worker::{Handle, Worker};

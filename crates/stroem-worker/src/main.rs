@@ -7,10 +7,6 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 use stroem_api::{ControlPlane, HttpTransport};
 use stroem_config::Source;
 use stroem_runner::Runner;
-#[cfg(feature = "docker")]
-use stroem_runner_docker::{Ceilings, DockerRunner, DockerRunnerOptions, Hardening, PullPolicy, TlsFiles};
-#[cfg(feature = "kubernetes")]
-use stroem_runner_kubernetes::{Allowed, KubernetesOptions, KubernetesRunner, PodDefaults};
 use stroem_runner_local::{LocalRunner, LocalRunnerOptions, become_subreaper, keeper};
 use stroem_worker::{Handle, Options, Worker, WorkerConfig, WorkerError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -52,8 +48,8 @@ fn run() -> Result<(), Failure> {
     let transport = HttpTransport::new(&config.server_url)
         .map_err(|error| Failure { message: format!("`server_url`: {error}"), code: EXIT_CONFIG })?;
     let mut runners = vec![local_runner(&environment)?];
-    runners.extend(docker_runner(&config)?);
-    runners.extend(kubernetes_runner(&config));
+    let described = stroem_worker::runners(&config);
+    runners.extend(described.map_err(|error| Failure { message: error.to_string(), code: EXIT_CONFIG })?);
     let options = Options::new(&config, runners);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
@@ -142,76 +138,6 @@ fn local_runner(environment: &[(String, String)]) -> Result<Arc<dyn Runner>, Fai
     let runner =
         LocalRunner::new(options).map_err(|error| Failure::environment("steps cannot be started", error))?;
     Ok(Arc::new(runner))
-}
-
-#[cfg(not(feature = "docker"))]
-const fn docker_runner(_config: &WorkerConfig) -> Result<Option<Arc<dyn Runner>>, Failure> {
-    Ok(None)
-}
-
-#[cfg(feature = "docker")]
-fn docker_runner(config: &WorkerConfig) -> Result<Option<Arc<dyn Runner>>, Failure> {
-    let Some(section) = &config.docker else { return Ok(None) };
-    let options = DockerRunnerOptions {
-        host: section.host.clone(),
-        tls: section.tls.clone().map(|tls| TlsFiles { ca: tls.ca, cert: tls.cert, key: tls.key }),
-        runner_image: config.runner_image.clone().unwrap_or_default(),
-        pull: PullPolicy::parse(&section.pull),
-        pull_timeout: section.pull_timeout.as_duration(),
-        registry_config: section.registry_config.clone(),
-        ceilings: Ceilings {
-            cpu: section.limits.cpu(),
-            memory: section.limits.memory,
-            pids: section.limits.pids,
-        },
-        hardening: Hardening {
-            user: section.user.clone(),
-            read_only_root: section.read_only,
-            cap_drop: section.cap_drop.clone(),
-            network: section.network.clone(),
-        },
-        mounts: section.mounts.clone(),
-        owner: format!("{} {} {}", config.worker_name, config.server_url, config.state_dir.display()),
-    };
-    match DockerRunner::new(options) {
-        Ok(runner) => Ok(Some(Arc::new(runner))),
-        Err(error) => Err(Failure { message: error.to_string(), code: EXIT_CONFIG }),
-    }
-}
-
-#[cfg(not(feature = "kubernetes"))]
-const fn kubernetes_runner(_config: &WorkerConfig) -> Option<Arc<dyn Runner>> {
-    None
-}
-
-#[cfg(feature = "kubernetes")]
-fn kubernetes_runner(config: &WorkerConfig) -> Option<Arc<dyn Runner>> {
-    let section = config.kubernetes.as_ref()?;
-    let server_url = section.server_url.as_ref().unwrap_or(&config.server_url);
-    let mut options = KubernetesOptions::new(&section.namespace, server_url);
-    options.kubeconfig.clone_from(&section.kubeconfig);
-    options.context.clone_from(&section.context);
-    options.init_image.clone_from(&section.init_image);
-    options.startup_configmap.clone_from(&section.runner_startup_configmap);
-    options.pending_timeout = section.pending_timeout.as_duration();
-    if let Some(image) = &config.runner_image {
-        options.runner_image.clone_from(image);
-    }
-    options.defaults = PodDefaults {
-        service_account: section.service_account.clone(),
-        node_selector: section.node_selector.clone(),
-        tolerations: section.tolerations.iter().map(|toleration| serde_json::json!(toleration)).collect(),
-        pull_secrets: section.pull_secrets.clone(),
-        pull_policy: section.pull_policy.clone(),
-        resources: section.resources.limits(),
-    };
-    let allows = |what: &str| section.allow.iter().any(|allowed| allowed == what);
-    options.allowed = Allowed {
-        privileged: allows("privileged"),
-        host_path: allows("host_path"),
-        host_namespaces: allows("host_namespaces"),
-    };
-    Some(Arc::new(KubernetesRunner::new(options)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read once, here")]

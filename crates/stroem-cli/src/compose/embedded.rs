@@ -20,10 +20,7 @@ use stroem_worker::{Worker, WorkerConfig, WorkerError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    compose::{docker_runner, process},
-    failure::Failure,
-};
+use crate::{compose::process, failure::Failure};
 
 /// What to put together.
 #[derive(Debug)]
@@ -167,16 +164,15 @@ fn start_worker(
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Internal { message: lines.join("\n") }
     })?;
-    let mut runners = runners(&options.keeper)?;
-    runners.extend(docker_runner(&config)?);
+    let runners = runners(&options.keeper, &config)?;
     let worker = Worker::new(stroem_worker::Options::new(&config, runners), control_plane)
         .map_err(|error| Failure::environment(error.to_string()))?;
     #[expect(clippy::disallowed_methods, reason = "joined by Embedded::stop")]
     Ok(tokio::spawn(worker.run(stop)))
 }
 
-/// The runners of this program.
-pub(crate) fn runners(keeper: &Keeper) -> Result<Vec<Arc<dyn Runner>>, Failure> {
+/// The local runner, and those that the worker's configuration describes.
+pub(crate) fn runners(keeper: &Keeper, config: &WorkerConfig) -> Result<Vec<Arc<dyn Runner>>, Failure> {
     let cannot =
         |error: std::io::Error| Failure::environment(format!("the local runner cannot start: {error}"));
     stroem_runner_local::become_subreaper().map_err(cannot)?;
@@ -185,5 +181,7 @@ pub(crate) fn runners(keeper: &Keeper) -> Result<Vec<Arc<dyn Runner>>, Failure> 
         lang: process::variable("LANG", "C.UTF-8"),
         keeper: Some(keeper.clone()),
     });
-    Ok(vec![Arc::new(local.map_err(cannot)?)])
+    let mut runners: Vec<Arc<dyn Runner>> = vec![Arc::new(local.map_err(cannot)?)];
+    runners.extend(stroem_worker::runners(config).map_err(|error| Failure::usage(error.to_string()))?);
+    Ok(runners)
 }
