@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,17 +14,35 @@ use stroem_core::{JobId, StepStatus, Timestamp, WorkerId};
 use crate::fixture::{CHAIN, Fixture};
 
 /// Stands still until it is moved.
-struct Moved(AtomicI64);
+struct Moved {
+    now: AtomicI64,
+    /// How often somebody asked for the time.
+    asked: AtomicU64,
+}
 
 impl Moved {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { now: AtomicI64::new(1_000_000_000), asked: AtomicU64::new(0) })
+    }
+
     fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_micros()).expect("short"), Ordering::SeqCst);
+        self.now.fetch_add(i64::try_from(by.as_micros()).expect("short"), Ordering::SeqCst);
+    }
+
+    /// Waits until sweeps have begun and ended since the call. A sweep asks for the time twice, and while the test waits
+    /// nobody else does so again and again.
+    async fn sweeps(&self) {
+        let seen = self.asked.load(Ordering::SeqCst);
+        while self.asked.load(Ordering::SeqCst) < seen + 8 {
+            tokio::time::sleep(SWEEP).await;
+        }
     }
 }
 
 impl Clock for Moved {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Timestamp::from_micros(self.now.load(Ordering::SeqCst))
     }
 
     fn random(&self) -> [u8; 32] {
@@ -41,11 +59,6 @@ impl Clock for Moved {
 }
 
 const SWEEP: Duration = Duration::from_millis(5);
-
-/// Several sweeps, so that one has begun and ended since the call.
-async fn sweeps() {
-    tokio::time::sleep(SWEEP * 20).await;
-}
 
 async fn fixture(clock: &Arc<Moved>, unmatched: Option<Duration>) -> Fixture {
     let clock = Arc::clone(clock);
@@ -67,12 +80,12 @@ async fn first_step(fixture: &Fixture, job: JobId) -> (StepStatus, Option<String
 #[tokio::test]
 async fn a_step_without_a_matching_worker_fails_after_30_s_or_what_is_configured() {
     for (configured, seconds) in [(None, 30), (Some(Duration::from_secs(2)), 2)] {
-        let clock = Arc::new(Moved(AtomicI64::new(1_000_000_000)));
+        let clock = Moved::new();
         let fixture = fixture(&clock, configured).await;
         let job = fixture.execute().await;
-        sweeps().await;
+        clock.sweeps().await;
         clock.advance(Duration::from_secs(seconds) - Duration::from_millis(1));
-        sweeps().await;
+        clock.sweeps().await;
         assert_eq!(first_step(&fixture, job).await, (StepStatus::Ready, None), "just before {seconds} s");
         clock.advance(Duration::from_millis(2));
         let text = "No active worker with required tags to run this step".to_owned();
@@ -88,7 +101,7 @@ async fn a_step_without_a_matching_worker_fails_after_30_s_or_what_is_configured
 
 #[tokio::test]
 async fn absence_is_counted_from_the_last_matching_worker_not_from_the_ready_time() {
-    let clock = Arc::new(Moved(AtomicI64::new(1_000_000_000)));
+    let clock = Moved::new();
     let fixture = fixture(&clock, None).await;
     let mut worker = fixture.worker(1, Vec::new()).await;
     // It is there and busy with other things for longer than the time-out.
@@ -96,17 +109,17 @@ async fn absence_is_counted_from_the_last_matching_worker_not_from_the_ready_tim
     for _ in 0..5 {
         clock.advance(Duration::from_secs(10));
         fixture.app.heartbeat(&worker, false).await.expect("noted");
-        sweeps().await;
+        clock.sweeps().await;
     }
     // Away for nearly the whole time-out, twice.
     for instance in [2, 3] {
         fixture.app.leave(&worker).await.expect("left");
-        sweeps().await;
+        clock.sweeps().await;
         clock.advance(Duration::from_secs(29));
-        sweeps().await;
+        clock.sweeps().await;
         assert_eq!(first_step(&fixture, job).await, (StepStatus::Ready, None));
         worker = fixture.worker(instance, Vec::new()).await;
-        sweeps().await;
+        clock.sweeps().await;
     }
     let lease = fixture.claim(&worker).await;
     assert_eq!(lease.attempt.job, job);
