@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rustix::process::{Pid, WaitOptions, getpid, getsid, set_child_subreaper, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
 use crate::procfs::{self, Process};
 
@@ -33,7 +33,7 @@ pub(crate) struct Children {
 impl Children {
     pub(crate) fn new() -> io::Result<Self> {
         become_subreaper()?;
-        Ok(Self { own_session: getsid(None)?.as_raw_nonzero().get(), known: Mutex::default() })
+        Ok(Self { own_session: procfs::own_session()?, known: Mutex::default() })
     }
 
     /// A process that its own attempt waits for.

@@ -1,7 +1,7 @@
 //! Reads `/proc`: who is whose child, in which session, with which marker. Every answer may be out of date when it
 //! arrives; a process that is gone reads as absent, never as an error.
 
-use std::fs;
+use std::{fs, io};
 
 /// One process as `/proc/<pid>/stat` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,14 @@ pub(crate) fn own_children() -> Vec<i32> {
     let own = std::process::id();
     let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
     text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// The session of this process; 0 when its leader is outside of this process's namespace, as for a process that
+/// `docker exec` or `unshare --pid` started.
+pub(crate) fn own_session() -> io::Result<i32> {
+    let read = fs::read_to_string("/proc/self/stat")?;
+    let own = parse_stat(&read).ok_or_else(|| io::Error::other("/proc/self/stat is not as expected"))?;
+    Ok(own.session)
 }
 
 /// The value of a variable in the environment that a process was started with.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -17,12 +17,16 @@ const SCRIPT: &str = "exec >/dev/null 2>&1
     sleep 1000; sleep 1000";
 const PROCESSES: usize = 5;
 
+/// The program of a worker in miniature.
+fn program() -> PathBuf {
+    let exe = std::env::current_exe().expect("this test");
+    exe.parent().and_then(|deps| deps.parent()).expect("target").join("examples/hold")
+}
+
 /// A worker in miniature that runs the script; its keeper's number is the first line it prints.
 fn worker(dir: &Path) -> (Child, String) {
-    let exe = std::env::current_exe().expect("this test");
-    let program = exe.parent().and_then(|deps| deps.parent()).expect("target").join("examples/hold");
     let script = SCRIPT.replace("$LIST", &dir.join("list").display().to_string());
-    let mut worker = Command::new(program)
+    let mut worker = Command::new(program())
         .arg(dir.join("attempt"))
         .arg(script)
         .stdout(Stdio::piped())
@@ -76,4 +80,26 @@ async fn a_keeper_that_died_is_replaced_by_one_that_knows_as_much() {
     worker.kill().and_then(|()| worker.wait()).expect("a child");
     let pids = listed(dir.path());
     wait_until("all are gone", || pids.iter().all(|pid| !alive(pid))).await;
+}
+
+/// `docker exec`, `kubectl exec` and some supervisors start a program so: its session has no number in its namespace.
+#[tokio::test]
+async fn a_worker_whose_session_began_outside_its_namespace_runs_its_steps() {
+    if !rustix::process::geteuid().is_root() {
+        stroem_runner::conformance::skip("a process namespace needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let script =
+        format!("setsid sleep 1000 & cut -d ' ' -f 6 /proc/1/stat > {}", dir.path().join("list").display());
+    let ended = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc"])
+        .arg(program())
+        .arg(dir.path().join("attempt"))
+        .arg(script)
+        .stdout(Stdio::null())
+        .status()
+        .expect("util-linux is here");
+    assert!(ended.success(), "{ended}");
+    assert_eq!(listed(dir.path()), ["0"]);
 }
