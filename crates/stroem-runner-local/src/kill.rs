@@ -73,10 +73,10 @@ pub(crate) fn family(owns: impl Fn(&Process, Option<&str>) -> bool) -> Vec<i32> 
     let processes = procfs::processes();
     let mut found: HashSet<i32> = processes
         .iter()
-        .filter(|process| process.pid != own && process.session != 0)
+        .filter(|process| process.pid != own && !process.is_kernel)
         .filter(|process| {
             owns(process, None) || {
-                let marker = procfs::variable(process.pid, stroem_runner::ATTEMPT_VARIABLE);
+                let marker = procfs::variable(process, stroem_runner::ATTEMPT_VARIABLE);
                 marker.is_some() && owns(process, marker.as_deref())
             }
         })

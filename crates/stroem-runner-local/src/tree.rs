@@ -66,7 +66,7 @@ impl Tree {
             if process.session == main || process.group == main {
                 return true;
             }
-            match procfs::variable(process.pid, stroem_runner::ATTEMPT_VARIABLE) {
+            match procfs::variable(process, stroem_runner::ATTEMPT_VARIABLE) {
                 Some(marker) => marker == self.marker,
                 // It cleared its environment. A control group knows whose it is; without one it is certain only when
                 // no other attempt runs.
