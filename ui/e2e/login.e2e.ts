@@ -94,7 +94,7 @@ test("who may only look is told so and changes nothing", async () => {
   await until("north still works", async () => ((await stroem.get("/api/workers")) as { status: string }[])[0]?.status === "active");
 });
 
-test("the login has no barrier in light, in dark, and on a phone", async () => {
+test("the login, and the page behind it, have no barrier in light, in dark, and on a phone", async () => {
   const found: string[] = [];
   for (const look of [{}, { dark: true }, { width: 390, height: 800 }]) {
     const other = await visit(browser, look);
@@ -103,6 +103,10 @@ test("the login has no barrier in light, in dark, and on a phone", async () => {
     await other.page.getByRole("button", { name: "Log in" }).click();
     await other.page.getByRole("alert").waitFor();
     found.push(...(await barriers(other.page)).map((barrier) => `${JSON.stringify(look)}: ${barrier}`));
+    await other.page.getByLabel("Token").fill(ADA);
+    await other.page.getByRole("button", { name: "Log in" }).click();
+    await other.page.getByText("Jobs running").waitFor();
+    found.push(...(await barriers(other.page)).map((barrier) => `${JSON.stringify(look)}, logged in: ${barrier}`));
     await other.close();
   }
   expect(found).toEqual([]);

@@ -36,3 +36,13 @@ fn no_token_is_shown_by_its_configuration_or_by_an_error() {
     let error = config(&format!("auth: {{tokens: {{a: {{tokn: {token}, role: admin}}}}}}")).map(|_| ());
     assert!(!error.expect_err("refused").contains(token));
 }
+
+#[test]
+fn the_documented_configuration_of_access_loads() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deploy/access.md");
+    let page = std::fs::read_to_string(page).expect("a page");
+    let begin = "```yaml test=the_documented_configuration_of_access_loads\n";
+    let (block, _) = page.split_once(begin).and_then(|(_, rest)| rest.split_once("```")).expect("a block");
+    let config = config(block).expect("it loads");
+    assert!(config.auth.is_configured());
+}
