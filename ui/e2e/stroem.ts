@@ -39,13 +39,15 @@ interface Process {
 export class Stroem {
   private server: Process | null = null;
   private workers: Process[] = [];
+  /** With which the tests themselves ask. */
+  private token: string | undefined;
 
   private constructor(
     readonly url: string,
     private readonly folder: string,
   ) {}
 
-  static async start(options: { workers?: { name: string; tags: string[]; slots?: number }[] } = {}): Promise<Stroem> {
+  static async start(options: { workers?: { name: string; tags: string[]; slots?: number }[]; tokens?: Record<string, { token: string; role: string }> } = {}): Promise<Stroem> {
     if (!existsSync(program)) throw new Error(`${program} is missing: cargo build --package stroem-cli`);
     const folder = mkdtempSync(join(tmpdir(), "stroem-ui-"));
     const port = await freePort();
@@ -60,8 +62,10 @@ export class Stroem {
         worker_token: "token-of-the-tests",
         workspaces: { default: { type: "folder", path: join(folder, "workspace") } },
         recovery: { unmatched_step_timeout_secs: 600 },
+        ...(options.tokens ? { auth: { tokens: options.tokens } } : {}),
       }),
     );
+    stroem.token = Object.values(options.tokens ?? {})[0]?.token;
     await stroem.startServer();
     for (const worker of options.workers ?? [{ name: "north", tags: ["script"] }]) stroem.startWorker(worker);
     const count = options.workers?.length ?? 1;
@@ -109,14 +113,18 @@ export class Stroem {
     return { child, said: () => text, ended };
   }
 
+  private headers(): Record<string, string> {
+    return this.token ? { authorization: `Bearer ${this.token}` } : {};
+  }
+
   async get(path: string): Promise<any> {
-    const response = await fetch(this.url + path);
+    const response = await fetch(this.url + path, { headers: this.headers() });
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return await response.json();
   }
 
   async execute(task: string, input: Record<string, unknown> = {}): Promise<string> {
-    const response = await fetch(`${this.url}/api/workspaces/default/tasks/${task}/execute`, { method: "POST", body: JSON.stringify({ input }) });
+    const response = await fetch(`${this.url}/api/workspaces/default/tasks/${task}/execute`, { method: "POST", headers: this.headers(), body: JSON.stringify({ input }) });
     const body = (await response.json()) as { job_id?: string };
     if (!body.job_id) throw new Error(JSON.stringify(body));
     return body.job_id;

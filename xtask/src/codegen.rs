@@ -14,6 +14,8 @@ const GENERATED: &[(&str, &[&str])] = &[
     ("docs/reference/workflow.md", &["reference", "workflow"]),
     ("docs/reference/errors.md", &["reference", "errors"]),
     ("docs/reference/cli.md", &["reference", "cli"]),
+    ("docs/reference/server-config.md", &["reference", "server-config"]),
+    ("docs/reference/worker-config.md", &["reference", "worker-config"]),
 ];
 
 /// Write, or only compare.

@@ -15,7 +15,8 @@ use crate::{
     dispatch::Dispatch,
     heartbeats::Heartbeats,
     hub::{Hub, JobSubscription},
-    mailbox::Mailboxes,
+    mailbox::{Follow, Mailboxes},
+    metrics::Metrics,
     recovery, sealer,
     sealer::SealSignal,
     tasks::Tasks,
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) timers: TimerSignal,
     pub(crate) seals: SealSignal,
     pub(crate) tasks: Tasks,
@@ -86,7 +88,13 @@ impl App {
                 }
             })
         };
-        let mailboxes = Mailboxes::new(Arc::clone(&store), Arc::clone(&clock), tasks.clone(), publish);
+        let metrics = Arc::new(Metrics::default());
+        let mailboxes = Mailboxes::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            tasks.clone(),
+            Follow { publish, metrics: Arc::clone(&metrics) },
+        );
         let heartbeats = Heartbeats::load(store.workers().await?, started_at);
         let workspaces = Workspaces::new(sources);
         let inner = Inner {
@@ -100,6 +108,7 @@ impl App {
             heartbeats,
             hub,
             changes,
+            metrics,
             timers,
             seals,
             tasks,

@@ -237,7 +237,10 @@ impl App {
             let mut rendered = 0;
             for lease in fresh {
                 let step = self.claimed_step(lease).await?;
-                rendered += usize::from(step.is_some());
+                if let Some(step) = &step {
+                    rendered += 1;
+                    self.inner.metrics.claimed(step.ready_at, self.now());
+                }
                 answer.claims.extend(step);
             }
             // A claimed step that cannot be rendered has ended and left its slot free: others may wait for it.

@@ -38,6 +38,7 @@ impl App {
         let input = loaded.model.check_input(plan, input).map_err(AppError::InvalidInput)?;
         let input = inner.vault.seal(plan, &input);
         let now = self.now();
+        let source_type = source.source_type.clone();
         let id = inner.options.clock.job_id();
         let (name, _) = inner.workspaces.source(workspace)?;
         let job = JobRow {
@@ -65,7 +66,8 @@ impl App {
             NewJob { batch, job: id, input, plan_json: Arc::clone(&stored.json), plan_hash: stored.hash };
         inner.mailboxes.remember(id, plan);
         let committed = inner.store.create(new).await?;
-        inner.mailboxes.publish(committed.result.effects);
+        inner.metrics.created(&source_type);
+        inner.mailboxes.committed(committed.result, now);
         Ok(id)
     }
 

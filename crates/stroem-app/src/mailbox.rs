@@ -8,13 +8,13 @@ use std::{
 };
 
 use lru::LruCache;
-use stroem_core::JobId;
-use stroem_engine::{Applied, Batch, Effect, Event, IllegalEvent};
+use stroem_core::{JobId, Timestamp};
+use stroem_engine::{Applied, Batch, BatchResult, Effect, Event, IllegalEvent};
 use stroem_store::{SharedStore, StoreError};
 use stroem_workflow::Plan;
 use tokio::sync::oneshot;
 
-use crate::{clock::Clock, tasks::Tasks};
+use crate::{clock::Clock, metrics::Metrics, tasks::Tasks};
 
 const CACHED_PLANS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 
@@ -29,21 +29,28 @@ struct Letter {
 /// Takes what follows from a commit.
 pub(crate) type Publish = Arc<dyn Fn(Vec<Effect>) + Send + Sync>;
 
+/// What follows from a commit: others are told, and it is counted.
+#[derive(Clone)]
+pub(crate) struct Follow {
+    pub(crate) publish: Publish,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
 /// All mailboxes.
 #[derive(Clone)]
 pub(crate) struct Mailboxes {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
-    publish: Publish,
+    follow: Follow,
     boxes: Arc<Mutex<HashMap<JobId, VecDeque<Letter>>>>,
     plans: Arc<Mutex<LruCache<JobId, Arc<Plan>>>>,
 }
 
 impl Mailboxes {
-    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>, tasks: Tasks, publish: Publish) -> Self {
+    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>, tasks: Tasks, follow: Follow) -> Self {
         let plans = Arc::new(Mutex::new(LruCache::new(CACHED_PLANS)));
-        Self { store, clock, tasks, publish, boxes: Arc::default(), plans }
+        Self { store, clock, tasks, follow, boxes: Arc::default(), plans }
     }
 
     /// Applies events to a job and waits until they are durable.
@@ -88,9 +95,11 @@ impl Mailboxes {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).put(job, Arc::clone(plan));
     }
 
-    /// Tells others what follows from a commit.
-    pub(crate) fn publish(&self, effects: Vec<Effect>) {
-        (self.publish)(effects);
+    /// Counts a commit and tells others what follows from it.
+    pub(crate) fn committed(&self, result: BatchResult, now: Timestamp) -> Answers {
+        self.follow.metrics.committed(&result.changes, now);
+        (self.follow.publish)(result.effects);
+        result.answers
     }
 
     async fn drain(&self, job: JobId, first: Letter) {
@@ -130,10 +139,9 @@ impl Mailboxes {
 
     async fn commit(&self, job: JobId, events: Vec<Event>) -> Result<Answers, StoreError> {
         let plan = self.plan(job).await?;
-        let batch = Batch::new(plan, events, self.clock.now());
-        let committed = self.store.commit(job, batch).await?;
-        (self.publish)(committed.result.effects);
-        Ok(committed.result.answers)
+        let now = self.clock.now();
+        let committed = self.store.commit(job, Batch::new(plan, events, now)).await?;
+        Ok(self.committed(committed.result, now))
     }
 }
 

@@ -12,6 +12,8 @@ use stroem_app::AppOptions;
 use stroem_config::{Key, Kind, Place, Problem, Schema, Source};
 use stroem_core::{Secret, WorkspaceName};
 
+use crate::auth::{self, AUTH, AuthOptions, WrittenAuth};
+
 const SECONDS: Kind = Kind::Integer { min: 1, max: 86_400 };
 const ADDRESS: Kind = Kind::Checked {
     what: "an address such as 127.0.0.1:8080",
@@ -29,6 +31,8 @@ pub static SCHEMA: Schema = Schema {
         Key::new("worker_token", Kind::Secret, "What workers register with.").required(),
         Key::new("workspaces", Kind::Named(&Kind::Section(&WORKSPACE)), "Workspaces by name."),
         Key::new("recovery", Kind::Section(&RECOVERY), "Judging workers and steps.").or("{}"),
+        Key::new("auth", Kind::Section(&AUTH), "Who may use page and API; everybody who can reach the server when left out."),
+        Key::new("metrics", Kind::Section(&METRICS), "`GET /metrics`.").or("{}"),
         Key::new(
             "allow_unauthenticated",
             Kind::Bool,
@@ -61,6 +65,15 @@ static WORKSPACE: Schema = Schema {
     ],
 };
 
+static METRICS: Schema = Schema {
+    keys: &[Key::new(
+        "unauthenticated",
+        Kind::Bool,
+        "Whether it is read without a token, although `auth` names some.",
+    )
+    .or("false")],
+};
+
 static RECOVERY: Schema = Schema {
     keys: &[
         Key::new("heartbeat_timeout_secs", SECONDS, "Silence after which a worker is lost.").or("30"),
@@ -83,6 +96,10 @@ pub struct ServerConfig {
     pub worker_token: Secret,
     /// The folder of each workspace.
     pub workspaces: BTreeMap<WorkspaceName, PathBuf>,
+    /// Who may use page and API.
+    pub auth: AuthOptions,
+    /// Whether `/metrics` is read without a token.
+    pub open_metrics: bool,
     /// Whether to listen beyond loopback without authentication.
     pub allow_unauthenticated: bool,
     recovery: Recovery,
@@ -114,7 +131,15 @@ struct Written {
     worker_token: Secret,
     workspaces: Option<BTreeMap<String, Folder>>,
     recovery: Recovery,
+    auth: Option<WrittenAuth>,
+    metrics: Metrics,
     allow_unauthenticated: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metrics {
+    unauthenticated: bool,
 }
 
 #[derive(Deserialize)]
@@ -170,6 +195,10 @@ impl ServerConfig {
                 Err(error) => problems.push(problem(format!("workspaces: {error}"))),
             }
         }
+        let auth = auth::read(written.auth).unwrap_or_else(|found| {
+            problems.extend(found.into_iter().map(|(message, remedy)| problem(message).suggest(remedy)));
+            AuthOptions::default()
+        });
         let Some(database) = database.filter(|_| problems.is_empty()) else { return Err(problems) };
         Ok(Self {
             listen: written.listen,
@@ -177,6 +206,8 @@ impl ServerConfig {
             database,
             worker_token: written.worker_token,
             workspaces,
+            auth,
+            open_metrics: written.metrics.unauthenticated,
             allow_unauthenticated: written.allow_unauthenticated,
             recovery: written.recovery,
         })

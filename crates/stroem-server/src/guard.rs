@@ -39,7 +39,7 @@ impl Guard {
             return refuse(
                 "foreign_host",
                 format!(
-                    "this server is for its own machine and not for `{host}`: ask it as 127.0.0.1 or localhost, or set \
+                    "this server is for its own machine and not for `{host}`: ask it as 127.0.0.1 or localhost, name tokens under `auth`, or set \
                      `allow_unauthenticated: true` if everybody who can reach it may run everything"
                 ),
             );

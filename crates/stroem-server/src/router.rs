@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -15,7 +16,12 @@ use stroem_core::limits;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{live, page, public, worker};
+use crate::{
+    auth::{self, Access},
+    live, page,
+    public::{self, metrics::Requests},
+    worker,
+};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -28,6 +34,11 @@ struct Document;
 fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(public::healthz::healthz))
+        .routes(routes!(public::metrics::metrics))
+        .routes(routes!(auth::routes::login))
+        .routes(routes!(auth::routes::logout))
+        .routes(routes!(auth::routes::refresh))
+        .routes(routes!(auth::routes::me))
         .routes(routes!(public::workspaces::list))
         .routes(routes!(public::workspaces::refresh))
         .routes(routes!(public::tasks::list_all))
@@ -62,8 +73,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     documented().into_openapi()
 }
 
-/// The whole server as a router.
+/// The whole server as a router, open to everybody who reaches it.
 pub fn router(app: App) -> Router {
+    guarded_router(app, Access::open())
+}
+
+/// The whole server as a router that asks who somebody is.
+pub fn guarded_router(app: App, access: Access) -> Router {
+    let (access, requests) = (Arc::new(access), Requests::of(&app));
     let (public, document) = documented().split_for_parts();
     let document = Arc::new(document);
     public
@@ -71,6 +88,9 @@ pub fn router(app: App) -> Router {
         .merge(worker::routes())
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(usize::try_from(limits::REQUEST_BODY.as_bytes()).unwrap_or(usize::MAX)))
+        .layer(Extension(Arc::clone(&access)))
+        .layer(from_fn_with_state((access, app.clone()), auth::check))
+        .layer(from_fn_with_state((requests, app.clone()), public::metrics::count))
         .with_state(app)
 }
 

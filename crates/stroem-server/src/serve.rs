@@ -14,7 +14,7 @@ pub enum ServeError {
     /// Without authentication only loopback is served.
     #[error(
         "this server has no authentication, so it listens on loopback only and not on {0}: \
-         set `allow_unauthenticated: true` if everybody who can reach it may run everything"
+         name tokens under `auth`, or set `allow_unauthenticated: true` if everybody who can reach it may run everything"
     )]
     Unauthenticated(SocketAddr),
     /// The address is taken or not this machine's.
@@ -37,7 +37,8 @@ pub struct Served {
 /// How long open connections may finish what they are at.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Listens at once and serves until the application stops.
+/// Listens at once and serves until the application stops. `open_to_all` is for a router that asks who somebody is, and
+/// for who wants one that does not beyond this machine.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -45,9 +46,9 @@ pub async fn serve(
     app: &App,
     router: Router,
     address: SocketAddr,
-    allow_unauthenticated: bool,
+    open_to_all: bool,
 ) -> Result<Served, ServeError> {
-    if !address.ip().is_loopback() && !allow_unauthenticated {
+    if !address.ip().is_loopback() && !open_to_all {
         return Err(ServeError::Unauthenticated(address));
     }
     let bind = |source| ServeError::Bind { address, source };
@@ -59,9 +60,10 @@ pub async fn serve(
     });
     let stop = app.stopping().clone();
     let stopped = stop.clone();
-    let guard = Guard { loopback_names_only: address.ip().is_loopback() && !allow_unauthenticated };
-    let serving = axum::serve(listener, guard.around(router))
-        .with_graceful_shutdown(async move { stop.cancelled().await });
+    let guard = Guard { loopback_names_only: address.ip().is_loopback() && !open_to_all };
+    let service = guard.around(router).into_make_service_with_connect_info::<SocketAddr>();
+    let serving =
+        axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
     #[expect(clippy::disallowed_methods, reason = "joined by Served::stopped")]
     let task = tokio::spawn(async move {
         tokio::select! {

@@ -7,7 +7,7 @@ use stroem_app::{App, SharedStore};
 use stroem_store::{ReplicaStore, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerConfig, router, serve, sole::Sole};
+use crate::{Access, ServerConfig, guarded_router, serve, sole::Sole};
 
 /// A store, twice: for the application, and for what concerns other servers.
 #[derive(Clone)]
@@ -32,7 +32,10 @@ impl Stores {
 pub async fn run(config: &ServerConfig, stores: Stores, shutdown: CancellationToken) -> anyhow::Result<()> {
     let sole = Sole::become_it(stores.replicas.as_ref()).await?;
     let app = App::start(config.app_options(), stores.store).await.context("the server cannot start")?;
-    let served = serve(&app, router(app.clone()), config.listen, config.allow_unauthenticated).await?;
+    app.metrics().lead(true);
+    let access = Access::new(&config.auth, config.open_metrics);
+    let open_to_all = access.is_closed() || config.allow_unauthenticated;
+    let served = serve(&app, guarded_router(app.clone(), access), config.listen, open_to_all).await?;
     tracing::info!(address = %served.address, "server listens");
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),

@@ -6,7 +6,7 @@ import { session } from "./session";
 
 afterEach(() => {
   vi.unstubAllGlobals();
-  session.signIn(null);
+  session.entered();
 });
 
 describe("addresses", () => {
@@ -18,12 +18,17 @@ describe("addresses", () => {
 describe("calls", () => {
   const answer = (status: number, body: unknown) => vi.fn(async (_: string, __: RequestInit) => new Response(JSON.stringify(body), { status }));
 
-  it("carry the token of who signed in", async () => {
-    const fetch = answer(200, { jobs: {} });
-    vi.stubGlobal("fetch", fetch);
-    session.signIn("secret");
-    await api.get("/api/stats");
-    expect(fetch.mock.calls[0]?.[1].headers).toMatchObject({ authorization: "Bearer secret" });
+  it("lead to the login when the server wants to know who asks, but not from the login itself", async () => {
+    vi.stubGlobal("fetch", answer(401, { error: "no", code: "bad_token", details: [] }));
+    await expect(api.post("/api/auth/login", { body: { token: "x" } })).rejects.toBeInstanceOf(ApiError);
+    expect(session.isAsked()).toBe(false);
+    const told = vi.fn();
+    const leave = session.subscribe(told);
+    await expect(api.get("/api/stats")).rejects.toBeInstanceOf(ApiError);
+    await expect(api.get("/api/stats")).rejects.toBeInstanceOf(ApiError);
+    leave();
+    expect(session.isAsked()).toBe(true);
+    expect(told).toHaveBeenCalledTimes(1);
   });
 
   it("give the server's problems, and say when there is no server", async () => {

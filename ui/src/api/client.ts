@@ -15,6 +15,7 @@ export type JobList = Schemas["JobList"];
 export type LogChunk = Schemas["LogChunk"];
 export type LogHit = Schemas["LogHit"];
 export type LogMap = Schemas["LogMap"];
+export type Me = Schemas["Me"];
 export type Stats = Schemas["Stats"];
 export type Step = Schemas["StepInfo"];
 export type Task = Schemas["TaskDetail"];
@@ -69,7 +70,7 @@ export function address(path: string, params?: unknown, query?: unknown): string
 }
 
 async function call<O>(method: Method, path: string, options: Options<O>): Promise<Answer<O>> {
-  const headers: Record<string, string> = { accept: "application/json", ...session.headers };
+  const headers: Record<string, string> = { accept: "application/json" };
   const init: RequestInit = { method: method.toUpperCase(), headers };
   if (options.signal) init.signal = options.signal;
   if (options.body !== undefined) {
@@ -84,8 +85,10 @@ async function call<O>(method: Method, path: string, options: Options<O>): Promi
     throw new Unreachable();
   }
   if (!response.ok) {
-    if (response.status === 401) session.refused();
-    throw new ApiError(response.status, await problem(response));
+    const refused = new ApiError(response.status, await problem(response));
+    // A wrong token at the login is the login's own matter.
+    if (response.status === 401 && path !== "/api/auth/login") session.refused();
+    throw refused;
   }
   return (response.status === 204 ? undefined : await response.json()) as Answer<O>;
 }

@@ -44,11 +44,13 @@ export class EventStream {
   #current: AbortController | null = null;
   #attempt = 0;
   #stopped = true;
+  #round = 0;
 
   start() {
     if (!this.#stopped) return;
     this.#stopped = false;
-    void this.#run();
+    this.#round += 1;
+    void this.#run(this.#round);
   }
 
   stop() {
@@ -87,8 +89,10 @@ export class EventStream {
     for (const listener of this.#listeners) listener();
   }
 
-  async #run() {
-    while (!this.#stopped) {
+  async #run(round: number) {
+    // Who was stopped in its pause and sees the next one at work ends, too.
+    const over = () => this.#stopped || this.#round !== round;
+    while (!over()) {
       const log = this.#log;
       this.#current = new AbortController();
       try {
@@ -96,7 +100,7 @@ export class EventStream {
       } catch {
         // Whatever the reason is, the next attempt shows whether it is gone.
       }
-      if (this.#stopped) return;
+      if (over()) return;
       if (this.#current.signal.aborted) continue;
       this.#set(this.#connection === "connecting" ? "connecting" : "reconnecting");
       const pause = PAUSES[Math.min(this.#attempt, PAUSES.length - 1)]!;
@@ -106,9 +110,10 @@ export class EventStream {
   }
 
   async #read(signal: AbortSignal, log: string | null) {
-    const headers: Record<string, string> = { accept: "text/event-stream", ...session.headers };
+    const headers: Record<string, string> = { accept: "text/event-stream" };
     if (this.#last) headers["last-event-id"] = this.#last;
     const response = await fetch(log ? `/api/events?log=${log}` : "/api/events", { headers, signal });
+    if (response.status === 401) session.refused();
     if (!response.ok || !response.body) throw new Error(`the event stream answered ${response.status}`);
     const decoder = new SseDecoder();
     let first = true;

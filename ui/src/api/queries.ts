@@ -31,6 +31,7 @@ export interface JobFilter {
 export const PAGE = 100;
 
 export const queries = {
+  me: () => queryOptions({ queryKey: ["me"], queryFn: ({ signal }) => api.get("/api/auth/me", { signal }) }),
   stats: () => queryOptions({ queryKey: ["stats"], queryFn: ({ signal }) => api.get("/api/stats", { signal }) }),
   activity: (minutes: number) =>
     queryOptions({

@@ -1,21 +1,27 @@
 /**
- * Who is using the page. The server has no authentication yet; when it has, the login page puts the token here, every
- * request and the event stream carry it, and `onUnauthorized` leads back to the login.
+ * Who is using the page. The session itself is in a cookie that scripts cannot read; here is only whether the server asked
+ * for one, so that the login can stand where the page was.
  */
-let token: string | null = null;
-let unauthorized: () => void = () => {};
+type Listener = () => void;
+
+let asked = false;
+const listeners = new Set<Listener>();
+
+function set(value: boolean) {
+  if (asked === value) return;
+  asked = value;
+  for (const listener of listeners) listener();
+}
 
 export const session = {
-  get headers(): Record<string, string> {
-    return token ? { authorization: `Bearer ${token}` } : {};
+  /** Whether the server wants to know who this is. */
+  isAsked: () => asked,
+  subscribe: (listener: Listener): (() => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   },
-  signIn(value: string | null) {
-    token = value;
-  },
-  onUnauthorized(then: () => void) {
-    unauthorized = then;
-  },
-  refused() {
-    unauthorized();
-  },
+  /** The server refused something because it does not know who asked. */
+  refused: () => set(true),
+  /** Somebody logged in. */
+  entered: () => set(false),
 };

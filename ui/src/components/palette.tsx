@@ -7,6 +7,7 @@ import { CornerDownLeft, Search } from "lucide-react";
 import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from "react";
 import { StatusIcon } from "./status";
 import { Ago } from "./time";
+import { logOut } from "./who";
 
 interface Item {
   key: string;
@@ -104,6 +105,7 @@ function useItems(onHelp: () => void): Item[] {
   const navigate = useNavigate();
   const tasks = useQuery(queries.tasks()).data;
   const jobs = useQuery(queries.jobs({}, 0, 20)).data;
+  const me = useQuery(queries.me()).data;
   return useMemo(() => {
     const items: Item[] = (
       [
@@ -138,7 +140,8 @@ function useItems(onHelp: () => void): Item[] {
       });
     }
     items.push({ key: "theme", group: "Action", text: "Change between light and dark", run: toggleTheme });
+    if (me?.name) items.push({ key: "out", group: "Action", text: `Log out (${me.name})`, run: () => void logOut() });
     items.push({ key: "keys", group: "Action", text: "Show the keys", run: onHelp });
     return items;
-  }, [tasks, jobs, navigate, onHelp]);
+  }, [tasks, jobs, me?.name, navigate, onHelp]);
 }

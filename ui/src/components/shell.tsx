@@ -6,6 +6,7 @@ import { Command, LayoutDashboard, ListChecks, type LucideIcon, Moon, Server, Su
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Palette } from "./palette";
 import { Shortcuts } from "./shortcuts";
+import { Who } from "./who";
 import { IconButton } from "./ui/button";
 import { Kbd } from "./ui/fields";
 
@@ -74,7 +75,9 @@ function Side({ onPalette }: { onPalette: () => void }) {
           Go to
         </button>
       </nav>
-      <div className="mt-auto hidden items-center justify-between border-t border-line px-3 py-2 sm:flex">
+      <div className="mt-auto" />
+      <Who />
+      <div className="hidden items-center justify-between border-t border-line px-3 py-2 sm:flex">
         <LiveDot />
         <IconButton label={dark ? "Use light colours" : "Use dark colours"} onClick={toggleTheme}>
           {dark ? <Sun /> : <Moon />}

@@ -130,7 +130,8 @@ export class LogSource {
     const path = this.step ? "/api/jobs/{id}/steps/{step}/logs" : "/api/jobs/{id}/logs";
     const query = { cursor: `${chunk.chunk}-0`, limit_bytes: REQUEST_BYTES };
     const url = address(path, { id: this.job, step: this.step }, query);
-    const response = await fetch(url, { headers: session.headers, signal: this.#abort.signal });
+    const response = await fetch(url, { signal: this.#abort.signal });
+    if (response.status === 401) session.refused();
     if (!response.ok) throw new Error(`the log answered ${response.status}`);
     const page = (await response.json()) as { logs: string };
     let at = 0;

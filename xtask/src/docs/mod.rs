@@ -7,10 +7,13 @@
 //! - `yaml workflow`: checked by `stroem validate`; `yaml workflow=PATH` also puts it at PATH in the copy, for
 //!   the blocks that follow.
 //! - `yaml wrong=CODE`: `stroem validate` finds a problem of this code in it.
+//! - `sh test=NAME`, `yaml test=NAME`: run by the test of that name, which `tidy` looks for.
 //! - `sh skip=REASON`, `yaml skip=REASON`: shown only, and counted in `xtask/tidy-allow.toml`.
 
 mod run;
 mod snippet;
+
+use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
@@ -60,6 +63,10 @@ fn run_document(repo: &Repo, files: &[String], file: &str, text: &str) -> Result
                 println!("{place}: skipped: {reason}");
                 continue;
             }
+            Ok(Snippet::ByTest(name)) => {
+                println!("{place}: run by the test {name}");
+                continue;
+            }
             Ok(snippet) => snippet,
             Err(message) => bail!("{place}: {message}"),
         };
@@ -72,7 +79,7 @@ fn run_document(repo: &Repo, files: &[String], file: &str, text: &str) -> Result
             Snippet::Output => scratch.expect_output(&fence.text),
             Snippet::Workflow(path) => scratch.workflow(path.as_deref(), &fence.text),
             Snippet::Wrong(code) => scratch.wrong(&code, &fence.text),
-            Snippet::Shown | Snippet::Skipped(_) => continue,
+            Snippet::Shown | Snippet::Skipped(_) | Snippet::ByTest(_) => continue,
         };
         match result {
             Ok(()) => println!("{place}: ok"),
@@ -83,6 +90,17 @@ fn run_document(repo: &Repo, files: &[String], file: &str, text: &str) -> Result
         }
     }
     Ok(failures)
+}
+
+/// Blocks that name a test which does not exist (a rule of `tidy`).
+pub(crate) fn check_tests(file: &str, text: &str, tests: &BTreeSet<String>) -> Vec<Problem> {
+    let missing = fences(text).into_iter().filter_map(|fence| match snippet::read(&fence.info) {
+        Ok(Snippet::ByTest(name)) if !tests.contains(&name) => {
+            Some(Problem::new(file, fence.line, format!("there is no test `{name}` that could run this")))
+        }
+        _ => None,
+    });
+    missing.collect()
 }
 
 /// Problems that are visible without running anything (a rule of `tidy`).

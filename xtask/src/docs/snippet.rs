@@ -13,6 +13,8 @@ pub(crate) enum Snippet {
     Wrong(String),
     /// Could be run, but is only shown, for this reason.
     Skipped(String),
+    /// Run by the test of this name.
+    ByTest(String),
     /// Neither code nor configuration: nothing to run.
     Shown,
 }
@@ -29,14 +31,15 @@ pub(crate) fn read(info: &str) -> Result<Snippet, String> {
             Some(("skip", reason)) if !reason.trim().is_empty() => {
                 Ok(Snippet::Skipped(reason.trim().to_owned()))
             }
+            Some(("test", name)) if !name.trim().is_empty() => Ok(Snippet::ByTest(name.trim().to_owned())),
             Some(("wrong", code)) if language == "yaml" && !code.trim().is_empty() => {
                 Ok(Snippet::Wrong(code.trim().to_owned()))
             }
             Some(("workflow", path)) if language == "yaml" => {
                 workflow_path(path).map(|p| Snippet::Workflow(Some(p)))
             }
-            _ if language == "sh" => Err("write `sh`, or `sh skip=REASON`".to_owned()),
-            _ => Err("write `yaml workflow`, `yaml workflow=PATH`, `yaml wrong=CODE` or `yaml skip=REASON`"
+            _ if language == "sh" => Err("write `sh`, `sh test=NAME` or `sh skip=REASON`".to_owned()),
+            _ => Err("write `yaml workflow`, `yaml workflow=PATH`, `yaml wrong=CODE`, `yaml test=NAME` or `yaml skip=REASON`"
                 .to_owned()),
         },
         ("bash" | "shell" | "console" | "zsh", _) => {
@@ -71,6 +74,7 @@ mod tests {
             ("yaml wrong=unknown_key", Snippet::Wrong("unknown_key".to_owned())),
             ("sh skip=needs a cluster", Snippet::Skipped("needs a cluster".to_owned())),
             ("yaml skip=part of a file", Snippet::Skipped("part of a file".to_owned())),
+            ("sh test=it_runs_there", Snippet::ByTest("it_runs_there".to_owned())),
             ("rust", Snippet::Shown),
             ("text", Snippet::Shown),
         ] {
@@ -87,6 +91,7 @@ mod tests {
             "yaml",
             "sh skip",
             "sh skip=",
+            "sh test=",
             "sh wrong=unknown_key",
             "yaml wrong=",
             "yaml workflow=../.workflows/a.yaml",

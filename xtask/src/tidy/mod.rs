@@ -98,6 +98,7 @@ fn problems(repo: &Repo, files: &[String]) -> Result<Vec<Problem>> {
     }
     for (file, text) in documents {
         problems.extend(demands::check(file, &text, &tests));
+        problems.extend(docs::check_tests(file, &text, &tests));
     }
     for page in claims::PAGES {
         let text = repo.text(page)?.with_context(|| format!("{page} is not text"))?;

@@ -3,6 +3,7 @@
 mod downloads;
 mod fixture;
 mod logs;
+mod metrics;
 mod pages;
 mod protocol;
 mod routing;

@@ -18,6 +18,10 @@ enum Page {
     Errors,
     /// This program
     Cli,
+    /// The server's configuration
+    ServerConfig,
+    /// The worker's configuration
+    WorkerConfig,
 }
 
 impl Reference {
@@ -26,6 +30,8 @@ impl Reference {
             Page::Workflow => stroem_workflow::schema::reference_markdown(),
             Page::Errors => stroem_workflow::codes::reference_markdown(),
             Page::Cli => reference::cli(),
+            Page::ServerConfig => reference::configuration("server", &stroem_server::SCHEMA),
+            Page::WorkerConfig => reference::configuration("worker", &stroem_worker::SCHEMA),
         };
         terminal.result(&text)?;
         Ok(Exit::Done)

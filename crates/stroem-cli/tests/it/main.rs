@@ -3,6 +3,7 @@
 mod basics;
 mod breadth;
 mod chaos;
+mod chart;
 mod commands;
 mod crashes;
 mod docker;

@@ -16,7 +16,7 @@ use stroem_app::{App, JobFilter};
 use stroem_core::{JobStatus, limits};
 use utoipa::IntoParams;
 
-use super::{Params, job_id, read_body};
+use super::{Made, Params, job_id, made, read_body};
 use crate::{convert, error::HttpError};
 
 /// Which jobs to list.
@@ -153,10 +153,10 @@ pub(crate) async fn rerun(
     State(app): State<App>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Result<Json<ExecuteResponse>, HttpError> {
+) -> Result<Made, HttpError> {
     let request: RerunRequest = read_body(&body, "`{}` or `{\"input\": {...}}`")?;
     let job_id = app.rerun(job_id(&id)?, request.input.as_ref()).await?;
-    Ok(Json(ExecuteResponse { job_id }))
+    Ok(made(job_id))
 }
 
 /// Why a step is where it is: what it waits for, which worker lacks which tag, how many are ahead.

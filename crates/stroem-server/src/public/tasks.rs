@@ -1,7 +1,7 @@
 //! Tasks, and their execution.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, State},
 };
@@ -11,8 +11,12 @@ use stroem_api::{
 };
 use stroem_app::{App, AppError, Source};
 
-use super::read_body;
-use crate::{convert, error::HttpError};
+use super::{Made, made, read_body};
+use crate::{
+    auth::{Identity, Way},
+    convert,
+    error::HttpError,
+};
 
 /// All tasks of all workspaces that can be read.
 #[utoipa::path(get, operation_id = "list_all_tasks", path = "/api/tasks", tag = "tasks", responses((status = 200, body = Vec<TaskListItem>)))]
@@ -75,10 +79,12 @@ pub(crate) async fn show(
 pub(crate) async fn execute(
     State(app): State<App>,
     Path((workspace, task)): Path<(String, String)>,
+    Extension(identity): Extension<Identity>,
     body: Bytes,
-) -> Result<Json<ExecuteResponse>, HttpError> {
+) -> Result<Made, HttpError> {
     let request: ExecuteRequest = read_body(&body, "`{\"input\": {...}}`")?;
-    let source = Source { source_type: "api".to_owned(), source_id: None };
+    let source_type = if identity.way == Way::Session { "user" } else { "api" };
+    let source = Source { source_type: source_type.to_owned(), source_id: identity.name };
     let job_id = app.execute(&workspace, &task, &request.input, source).await?;
-    Ok(Json(ExecuteResponse { job_id }))
+    Ok(made(job_id))
 }
