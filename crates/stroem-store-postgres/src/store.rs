@@ -195,7 +195,7 @@ impl Inner {
 }
 
 /// Whoever comes second finds the rows locked, and passes over them.
-const FOLD: &str = "WITH old AS (DELETE FROM job_count WHERE ctid = ANY (ARRAY( \
+pub(crate) const FOLD: &str = "WITH old AS (DELETE FROM job_count WHERE ctid = ANY (ARRAY( \
                     SELECT ctid FROM job_count FOR UPDATE SKIP LOCKED)) RETURNING shown, jobs) \
                     INSERT INTO job_count (shown, jobs) SELECT shown, sum(jobs) FROM old GROUP BY shown";
 
