@@ -14,6 +14,7 @@ mod router;
 mod serve;
 mod service;
 mod sole;
+mod stores;
 mod transport;
 mod worker;
 
@@ -21,4 +22,5 @@ pub use config::{Database, SCHEMA, ServerConfig};
 pub use router::{openapi, router};
 pub use serve::{ServeError, Served, serve};
 pub use service::{Stores, run};
+pub use stores::open;
 pub use transport::RouterTransport;
