@@ -3,6 +3,7 @@
 mod cancel;
 mod completion;
 mod config;
+mod db;
 mod dev;
 mod explain;
 mod inspect;
@@ -78,6 +79,8 @@ commands! {
     Workspaces(workspaces::Workspaces),
     /// Say why a step is where it is, or what the code of a problem means
     Explain(explain::Explain),
+    /// Move an installation's database
+    Db(db::Db),
     /// Check a configuration file
     Config(config::Config),
     /// Print a completion script for a shell

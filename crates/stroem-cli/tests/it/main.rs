@@ -4,6 +4,7 @@ mod basics;
 mod breadth;
 mod chaos;
 mod commands;
+mod copy;
 mod crashes;
 mod docker;
 mod harness;
