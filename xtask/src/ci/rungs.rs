@@ -21,7 +21,17 @@ pub(crate) const ALL: &[Rung] = &[
     Rung {
         name: "tests",
         needs: &[&Tool::NEXTEST, &Tool::C_COMPILER, &Tool::BASH],
-        wants: &[&Tool::PYTHON, &Tool::NODE, &Tool::POSTGRES, &Tool::DOCKER, &Tool::KUBERNETES],
+        wants: &[
+            &Tool::PYTHON,
+            &Tool::NODE,
+            &Tool::NPM,
+            &Tool::UV,
+            &Tool::BUN,
+            &Tool::GO,
+            &Tool::POSTGRES,
+            &Tool::DOCKER,
+            &Tool::KUBERNETES,
+        ],
         run: tests,
     },
     Rung { name: "doctests", needs: &[&Tool::C_COMPILER], wants: &[], run: doctests },
