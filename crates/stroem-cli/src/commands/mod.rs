@@ -1,5 +1,6 @@
 //! One file per command: its options and what it does. The list below is the registration.
 
+mod actions;
 mod cancel;
 mod completion;
 mod config;
@@ -18,6 +19,7 @@ mod server;
 mod status;
 mod tasks;
 mod trigger;
+mod triggers;
 mod validate;
 mod worker;
 mod workers;
@@ -53,6 +55,10 @@ commands! {
     Validate(validate::Validate),
     /// List the tasks of a folder
     Tasks(tasks::Tasks),
+    /// List the actions that a folder's tasks can refer to
+    Actions(actions::Actions),
+    /// List the triggers of a folder
+    Triggers(triggers::Triggers),
     /// Show the resolved plan of a folder's task: order, runners, required tags
     Inspect(inspect::Inspect),
     /// Print the JSON Schema of workflow files

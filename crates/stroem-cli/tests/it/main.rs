@@ -10,6 +10,7 @@ mod docker;
 mod harness;
 mod large;
 mod logs;
+mod outputs;
 mod pods;
 mod postgres;
 mod quiet;
