@@ -28,11 +28,13 @@ impl PostgresExport {
     /// Connects, and brings the schema to this build's version.
     ///
     /// # Errors
-    /// As [`crate::PostgresStore::open`]; [`StoreError::Unavailable`] also when a server uses the schema.
+    /// As [`crate::PostgresStore::open`]; [`StoreError::Unavailable`] also when a server uses the schema, or when blobs lie in
+    /// it, which no other store could hold.
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let session = Session::open(url, options).await?;
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         session.client.batch_execute(begin).await.map_err(Failure::from)?;
+        refuse_blobs(&session).await?;
         Ok(Self { session, table: None })
     }
 
@@ -53,6 +55,21 @@ impl PostgresExport {
         };
         found.iter().map(read).collect()
     }
+}
+
+/// Sealed logs and revisions that lie in the database would be lost.
+async fn refuse_blobs(session: &Session) -> Outcome<()> {
+    let there = session.client.query_one("SELECT to_regclass('blob') IS NOT NULL", &[]).await?;
+    if !there.try_get::<_, bool>(0)? {
+        return Ok(());
+    }
+    let count: i64 = session.client.query_one("SELECT count(*) FROM blob", &[]).await?.try_get(0)?;
+    if count == 0 {
+        return Ok(());
+    }
+    Err(Failure::unavailable(format!(
+        "{count} sealed log(s) and revision(s) lie in this database, and cannot be moved out of it"
+    )))
 }
 
 fn cell(column: Column, row: &Found, index: usize) -> Outcome<Cell> {

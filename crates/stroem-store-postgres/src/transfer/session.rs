@@ -62,5 +62,5 @@ impl Session {
 }
 
 /// Whole tables are read here, and a batch may be long in coming.
-const SETTINGS: &str = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; \
+const SETTINGS: &str = "SET idle_in_transaction_session_timeout = 0; SET idle_session_timeout = 0; SET statement_timeout = 0; \
      SET enable_seqscan = on; SET enable_sort = on; SET enable_hashjoin = on; SET plan_cache_mode = auto";

@@ -20,8 +20,10 @@ use stroem_store_postgres::{
 
 use crate::support::{database, fresh};
 
-/// Tables that are not moved: versions and transactions of this database, and what triggers keep.
-const OWN_TABLES: &[&str] = &["schema_version", "commit_mark", "job_count"];
+/// Tables that are not moved: versions and transactions of this database, what triggers keep, what its servers agreed on,
+/// and blobs, which are files in the embedded store: a server that starts takes them over from its data directory.
+const OWN_TABLES: &[&str] =
+    &["schema_version", "commit_mark", "job_count", "agreed", "blob", "blob_unnamed", "blob_part"];
 /// Columns that only this store has.
 const OWN_COLUMNS: &[&str] = &["lease.slot", "lease.mark"];
 
@@ -141,4 +143,17 @@ async fn a_store_that_a_server_leads_is_neither_read_nor_written() {
     }
     drop(leads);
     PostgresExport::open(&url, options).await.expect("free now");
+}
+
+#[tokio::test]
+async fn a_database_with_blobs_is_not_read() {
+    let Some((store, database)) = fresh("a_database_with_blobs_is_not_read").await else { return };
+    store.close().await;
+    database.psql(
+        "CREATE TABLE IF NOT EXISTS stroem.blob (key text, content bigint, size_bytes bigint); \
+         INSERT INTO stroem.blob (key, content, size_bytes) VALUES ('logs/1', 1, 1)",
+    );
+    let refused = PostgresExport::open(&database.url(), Options::default()).await.err();
+    let Some(StoreError::Unavailable(message)) = refused else { panic!("{refused:?}") };
+    assert!(message.contains("1 sealed log(s) and revision(s) lie in this database"), "{message}");
 }
