@@ -45,6 +45,11 @@ mod tests {
         for command in cli.get_subcommands_mut() {
             let help = command.render_help();
             text += &format!("\n==== {} ====\n{help}", command.get_name());
+            let name = command.get_name().to_owned();
+            for inner in command.get_subcommands_mut() {
+                let help = inner.render_help();
+                text += &format!("\n==== {name} {} ====\n{help}", inner.get_name());
+            }
         }
         insta::assert_snapshot!(text);
     }

@@ -17,12 +17,13 @@ pub(crate) fn job_table(list: &JobList) -> String {
                 job.status.to_string(),
                 job.workspace.clone(),
                 job.task_name.clone(),
+                job.source_type.clone(),
                 short(job.created_at),
                 took,
             ]
         })
         .collect();
-    let mut text = table(&["JOB", "STATUS", "WORKSPACE", "TASK", "CREATED", "TOOK"], &rows);
+    let mut text = table(&["JOB", "STATUS", "WORKSPACE", "TASK", "SOURCE", "CREATED", "TOOK"], &rows);
     if list.total > list.items.len() as u64 {
         let _infallible = writeln!(text, "{} of {}", list.items.len(), list.total);
     }

@@ -15,6 +15,7 @@ mod router;
 mod serve;
 mod service;
 mod sole;
+mod stores;
 mod transport;
 mod worker;
 
@@ -23,4 +24,5 @@ pub use config::{Database, SCHEMA, ServerConfig};
 pub use router::{guarded_router, openapi, router};
 pub use serve::{ServeError, Served, serve};
 pub use service::{Stores, run};
+pub use stores::open;
 pub use transport::RouterTransport;

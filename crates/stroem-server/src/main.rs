@@ -1,12 +1,10 @@
 //! The program `stroem-server`: a server with the embedded store, configured by the file that `STROEM_CONFIG` names.
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
 use stroem_config::Source;
-use stroem_server::{Database, ServerConfig, Stores};
-use stroem_store_postgres::{Options, PostgresStore};
-use stroem_store_sqlite::SqliteStore;
+use stroem_server::ServerConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +27,7 @@ fn start() -> anyhow::Result<()> {
     let config = config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let stores = open(&config.database).await?;
+        let stores = stroem_server::open(&config.database).await?;
         let shutdown = CancellationToken::new();
         let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stopping = shutdown.clone();
@@ -45,16 +43,6 @@ fn start() -> anyhow::Result<()> {
         tokio::select! {
             result = &mut running => result,
             () = waiting => running.await,
-        }
-    })
-}
-
-async fn open(database: &Database) -> anyhow::Result<Stores> {
-    Ok(match database {
-        Database::Sqlite { dir } => Stores::of(Arc::new(SqliteStore::open(dir)?)),
-        Database::Postgres { url, max_connections } => {
-            let options = Options { connections: *max_connections, hints: false, ..Options::default() };
-            Stores::of(Arc::new(PostgresStore::open(url.expose(), options).await?))
         }
     })
 }

@@ -48,7 +48,7 @@ pub(crate) async fn try_lead(inner: &Arc<Inner>) -> Result<Option<LeaderGuard>, 
     Ok(Some(guard))
 }
 
-async fn lock(inner: &Inner) -> Outcome<Option<(Client, CancellationToken)>> {
+pub(crate) async fn lock(inner: &Inner) -> Outcome<Option<(Client, CancellationToken)>> {
     let connector = &inner.pool.connector;
     let (client, ended) = connector.open(None).await?;
     let sql = "SELECT pg_try_advisory_lock(hashtextextended('stroem leader ' || $1::text, 0))";

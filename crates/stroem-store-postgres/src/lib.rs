@@ -19,6 +19,7 @@ mod pool;
 mod reader;
 mod store;
 mod tls;
+pub mod transfer;
 mod worker;
 mod writer;
 

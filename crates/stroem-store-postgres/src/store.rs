@@ -194,10 +194,13 @@ impl Inner {
     }
 }
 
-/// Whoever comes second finds the rows locked, and passes over them.
-const FOLD: &str = "WITH old AS (DELETE FROM job_count WHERE ctid = ANY (ARRAY( \
-                    SELECT ctid FROM job_count FOR UPDATE SKIP LOCKED)) RETURNING shown, jobs) \
-                    INSERT INTO job_count (shown, jobs) SELECT shown, sum(jobs) FROM old GROUP BY shown";
+/// Makes one row of those that count the same. Whoever comes second finds the rows locked, and passes over them.
+pub(crate) const FOLD: &str = "WITH old AS (DELETE FROM job_count WHERE ctid = ANY (ARRAY( \
+     SELECT c.ctid FROM job_count c WHERE EXISTS (SELECT 1 FROM job_count d WHERE d.workspace = c.workspace \
+     AND d.task = c.task AND d.shown = c.shown AND d.ctid <> c.ctid) FOR UPDATE SKIP LOCKED)) \
+     RETURNING workspace, task, shown, jobs) \
+     INSERT INTO job_count (workspace, task, shown, jobs) \
+     SELECT workspace, task, shown, sum(jobs) FROM old GROUP BY workspace, task, shown HAVING sum(jobs) <> 0";
 
 fn check(options: &Options) -> Result<(), StoreError> {
     let schema = &options.schema;

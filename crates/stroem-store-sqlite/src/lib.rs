@@ -16,6 +16,7 @@ mod migrations;
 mod reader;
 mod replica;
 mod store;
+pub mod transfer;
 mod worker;
 mod writer;
 

@@ -8,7 +8,7 @@ use stroem_store::StoreError;
 use crate::failure::{Failure, Outcome};
 
 /// Migrations of `stroem.db`, the first one first.
-pub(crate) const MAIN: &[&str] = &[include_str!("sql/main-0001.sql")];
+pub(crate) const MAIN: &[&str] = &[include_str!("sql/main-0001.sql"), include_str!("sql/main-0002.sql")];
 /// Migrations of `logs.db`.
 pub(crate) const LOGS: &[&str] = &[include_str!("sql/logs-0001.sql"), include_str!("sql/logs-0002.sql")];
 
@@ -47,5 +47,28 @@ mod tests {
         let unsealed = "SELECT group_concat(hex(job)) FROM log WHERE next_chunk_no > sealed_chunks";
         let unsealed: String = connection.query_row(unsealed, [], |row| row.get(0)).expect("reads");
         assert_eq!(unsealed, "02");
+    }
+
+    #[test]
+    fn jobs_that_are_there_are_counted_by_task() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        let file = Path::new("stroem.db");
+        migrate(&mut connection, file, &MAIN[..1]).expect("version 1");
+        let job = |id: u8, task: &str, shown: u8| {
+            format!(
+                "INSERT INTO job (id, workspace, task, revision, plan, source_type, status, shown, version, priority, \
+                 open_steps, failed_steps, skipped_steps, created_at) \
+                 VALUES (x'0{id}', 'w', '{task}', 'r', x'00', 'api', {shown}, {shown}, 1, 0, 0, 0, 0, 0)"
+            )
+        };
+        for sql in [job(1, "a", 2), job(2, "a", 2), job(3, "b", 1)] {
+            connection.execute_batch(&sql).expect("writes");
+        }
+        migrate(&mut connection, file, MAIN).expect("the newest version");
+        connection.execute_batch(&job(4, "b", 1)).expect("writes");
+        connection.execute_batch("UPDATE job SET shown = 3 WHERE id = x'03'").expect("writes");
+        let counts = "SELECT group_concat(task || shown || ':' || jobs) FROM job_count WHERE jobs > 0 ORDER BY task, shown";
+        let counts: String = connection.query_row(counts, [], |row| row.get(0)).expect("reads");
+        assert_eq!(counts, "a2:2,b1:1,b3:1");
     }
 }

@@ -17,6 +17,7 @@ mod error;
 mod job;
 mod log;
 mod replica;
+pub mod transfer;
 mod worker;
 
 use std::sync::Arc;

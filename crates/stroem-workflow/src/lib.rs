@@ -27,4 +27,4 @@ pub use plan::{ActionType, BodyInput, Plan, PlanAction, PlanHash, PlanStep, Scri
 pub use render::{RenderError, Scope, StepResult, Visibility};
 pub use routing::WorkerTags;
 pub use secrets::SecretTree;
-pub use workspace::{PlanError, SourceFile, TaskEntry, Workspace, load};
+pub use workspace::{ActionEntry, PlanError, SourceFile, TaskEntry, TriggerEntry, Workspace, load};

@@ -6,10 +6,10 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use stroem_core::TaskName;
+use stroem_core::{Language, RunnerKind, TagSet, TaskName};
 
 use crate::{
-    Diagnostic, InputProblem, Plan, SecretTree, check, lower,
+    ActionType, Diagnostic, InputProblem, Plan, SecretTree, check, lower,
     report::{Report, nearest},
     routing::Route,
     yaml,
@@ -46,6 +46,8 @@ pub fn load(files: &[SourceFile]) -> Workspace {
     let checked = check::check(report, &models, &unread);
     Workspace {
         tasks: checked.tasks,
+        actions: checked.actions,
+        triggers: checked.triggers,
         diagnostics: checked.diagnostics,
         secrets: checked.secrets,
         plans: checked.plans,
@@ -58,6 +60,10 @@ pub fn load(files: &[SourceFile]) -> Workspace {
 pub struct Workspace {
     /// Tasks by name, broken ones included.
     pub tasks: BTreeMap<TaskName, TaskEntry>,
+    /// Named actions by name, broken ones included.
+    pub actions: BTreeMap<String, ActionEntry>,
+    /// Triggers by name, broken ones included.
+    pub triggers: BTreeMap<String, TriggerEntry>,
     /// Problems of all files, sorted by file, line, column.
     pub diagnostics: Vec<Diagnostic>,
     /// The secrets of all files.
@@ -87,6 +93,36 @@ pub struct TaskEntry {
     pub flow: Value,
     /// Triggers of the task as JSON: `{name, type, cron?, task, enabled, input}`.
     pub triggers: Vec<Value>,
+}
+
+/// One named action as lists show it.
+#[derive(Debug, Clone)]
+pub struct ActionEntry {
+    /// The file that defines it.
+    pub file: String,
+    /// Whether its file is in order.
+    pub healthy: bool,
+    /// Its kind; none when its `type` cannot be read.
+    pub action_type: Option<ActionType>,
+    /// Where it runs, if on a worker.
+    pub runner: Option<RunnerKind>,
+    /// The language of a script.
+    pub language: Option<Language>,
+    /// What a worker needs to take it, its own tags with what its kind needs.
+    pub required_tags: TagSet,
+    /// `description:`.
+    pub description: Option<String>,
+}
+
+/// One trigger as lists show it.
+#[derive(Debug, Clone)]
+pub struct TriggerEntry {
+    /// The file that defines it.
+    pub file: String,
+    /// Whether its file is in order.
+    pub healthy: bool,
+    /// `{name, type, cron?, task, enabled, input}`.
+    pub json: Value,
 }
 
 /// Why a task has no plan.

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::measurement::Measurement;
+use super::{Options, measurement::Measurement};
 use crate::repo::Repo;
 
 /// Processes at the same time, as many as the worker of the other suites has slots.
@@ -25,18 +25,19 @@ const SYNC_TIME: Duration = Duration::from_secs(1);
 const PAGE: [u8; 4096] = [0x5a; 4096];
 
 /// Both figures of the floor.
-pub(crate) fn measure(repo: &Repo, runs: u32) -> Result<Vec<Measurement>> {
+pub(crate) fn measure(repo: &Repo, options: &Options) -> Result<Vec<Measurement>> {
+    let runs = options.runs;
     let syncs = (0..runs).map(|_| syncs_per_second(repo)).collect::<Result<Vec<f64>>>()?;
     Ok(vec![
         spawns(runs)?,
-        Measurement { name: "4 KiB written and synced", unit: "1/s", runs: syncs, budget: None },
+        Measurement { name: "4 KiB written and synced".to_owned(), unit: "1/s", runs: syncs, budget: None },
     ])
 }
 
 /// How many processes a second can be started and waited for.
 pub(crate) fn spawns(runs: u32) -> Result<Measurement> {
     let spawns = (0..runs).map(|_| spawns_per_second()).collect::<Result<Vec<f64>>>()?;
-    let name = "processes started and waited for, 8 in flight";
+    let name = "processes started and waited for, 8 in flight".to_owned();
     Ok(Measurement { name, unit: "1/s", runs: spawns, budget: None })
 }
 

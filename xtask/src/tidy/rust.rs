@@ -110,8 +110,9 @@ fn check_adapters(file: &str, source: &Source) -> Vec<Problem> {
         return vec![];
     };
     let inside = &file[folder.len()..];
-    // The worker's `runners.rs` makes the runners that a configuration describes, for both programs that read one.
-    if matches!(inside, "main.rs" | "runners.rs") || inside.starts_with("bin/") {
+    // The worker's `runners.rs` and the server's `stores.rs` make what a configuration describes, for both programs that
+    // read one.
+    if matches!(inside, "main.rs" | "runners.rs" | "stores.rs") || inside.starts_with("bin/") {
         return vec![];
     }
     let named = source.product_code().filter(|(_, code)| code.contains(prefix));
@@ -219,6 +220,7 @@ mod tests {
         check("crates/stroem-server/src/lib.rs", text, &[(2, message)]);
         check("crates/stroem-cli/src/dev.rs", text, &[]);
         check("crates/stroem-worker/src/runners.rs", "//! A.\nuse stroem_runner_docker::Runner;\n", &[]);
+        check("crates/stroem-server/src/stores.rs", text, &[]);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) struct Jobs {
     /// Only jobs in this state
     #[arg(long)]
     status: Option<String>,
+    /// Only jobs that were started like this: api, user, trigger, webhook, hook, task, mcp, event_source, retry, rerun
+    #[arg(long)]
+    source_type: Option<String>,
     /// Only jobs whose id, task or source has this text
     #[arg(long)]
     search: Option<String>,
@@ -38,6 +41,7 @@ impl Jobs {
             ("workspace", self.workspace.as_deref()),
             ("task_name", self.task.as_deref()),
             ("status", self.status.as_deref()),
+            ("source_type", self.source_type.as_deref()),
             ("search", self.search.as_deref()),
             ("limit", Some(limit.as_str())),
         ];

@@ -1,8 +1,10 @@
 //! One file per command: its options and what it does. The list below is the registration.
 
+mod actions;
 mod cancel;
 mod completion;
 mod config;
+mod db;
 mod dev;
 mod explain;
 mod inspect;
@@ -17,6 +19,7 @@ mod server;
 mod status;
 mod tasks;
 mod trigger;
+mod triggers;
 mod validate;
 mod worker;
 mod workers;
@@ -52,6 +55,10 @@ commands! {
     Validate(validate::Validate),
     /// List the tasks of a folder
     Tasks(tasks::Tasks),
+    /// List the actions that a folder's tasks can refer to
+    Actions(actions::Actions),
+    /// List the triggers of a folder
+    Triggers(triggers::Triggers),
     /// Show the resolved plan of a folder's task: order, runners, required tags
     Inspect(inspect::Inspect),
     /// Print the JSON Schema of workflow files
@@ -78,6 +85,8 @@ commands! {
     Workspaces(workspaces::Workspaces),
     /// Say why a step is where it is, or what the code of a problem means
     Explain(explain::Explain),
+    /// Move an installation's database
+    Db(db::Db),
     /// Check a configuration file
     Config(config::Config),
     /// Print a completion script for a shell

@@ -1,11 +1,8 @@
 //! `stroem server`
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
-use stroem_server::{Database, ServerConfig, Stores};
-use stroem_store::StoreError;
-use stroem_store_postgres::{Options, PostgresStore};
-use stroem_store_sqlite::SqliteStore;
+use stroem_server::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,8 +32,9 @@ impl Server {
         let config = config::read(&self.config, ServerConfig::load)?;
         logging::start("info");
         runtime::serving(async {
-            let stores =
-                open(&config.database).await.map_err(|error| Failure::environment(error.to_string()))?;
+            let stores = stroem_server::open(&config.database)
+                .await
+                .map_err(|error| Failure::environment(error.to_string()))?;
             let shutdown = CancellationToken::new();
             let running = async {
                 let result = stroem_server::run(&config, stores, shutdown.clone()).await;
@@ -47,14 +45,4 @@ impl Server {
             result.and(told).map(|()| Exit::Done)
         })
     }
-}
-
-async fn open(database: &Database) -> Result<Stores, StoreError> {
-    Ok(match database {
-        Database::Sqlite { dir } => Stores::of(Arc::new(SqliteStore::open(dir)?)),
-        Database::Postgres { url, max_connections } => {
-            let options = Options { connections: *max_connections, hints: false, ..Options::default() };
-            Stores::of(Arc::new(PostgresStore::open(url.expose(), options).await?))
-        }
-    })
 }

@@ -66,6 +66,13 @@ impl System {
         system
     }
 
+    /// The server's configuration with these keys more from its next start on.
+    pub(crate) fn configure_server_more(&self, more: &str) {
+        let file = self.dir.path().join("server.yaml");
+        let config = std::fs::read_to_string(&file).expect("written before");
+        std::fs::write(file, format!("{config}{more}\n")).expect("written");
+    }
+
     /// No server of its own, only workers, for a server that somebody else runs.
     pub(crate) fn of_server_at(address: &str) -> Self {
         let transport = Arc::new(HttpTransport::new(address).expect("an address"));

@@ -9,6 +9,8 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use stroem_testkit::postgres;
+
 use crate::harness::{System, out, stroem};
 
 #[derive(Deserialize)]
@@ -78,15 +80,33 @@ fn system_scenarios_pass_in_a_local_run() {
 #[tokio::test]
 async fn system_scenarios_pass_on_server_and_worker() {
     for dir in scenarios() {
-        let expected = expected(&dir);
         let system = System::start(&dir).await;
-        let job = system
-            .client
-            .execute("default", &expected.task, expected.input.clone())
-            .await
-            .expect("a job")
-            .job_id;
-        let detail = serde_json::to_value(system.ended(job).await).expect("JSON");
-        compare(&dir, &expected, &detail);
+        passes(&dir, &system, "default").await;
     }
+}
+
+#[tokio::test]
+async fn system_scenarios_pass_on_postgresql() {
+    let server = match postgres::shared() {
+        Ok(server) => server,
+        Err(missing) => return stroem_testkit::skip("system_scenarios_pass_on_postgresql", &missing.0),
+    };
+    let database = server.database();
+    let dirs = scenarios();
+    // One server for all of them: each is a workspace.
+    let workspaces = dirs.iter().enumerate().map(|(n, dir)| format!("  s{n}: {{path: {}}}\n", dir.display()));
+    let more = format!("{}db: {{url: '{}'}}", workspaces.collect::<String>(), database.url());
+    let mut system = System::without_workers(&dirs[0], &more).await;
+    system.start_worker("w1", "").await;
+    for (n, dir) in dirs.iter().enumerate() {
+        passes(dir, &system, &format!("s{n}")).await;
+    }
+}
+
+/// Runs a scenario's task in a workspace of its folder.
+async fn passes(dir: &Path, system: &System, workspace: &str) {
+    let expected = expected(dir);
+    let started = system.client.execute(workspace, &expected.task, expected.input.clone()).await;
+    let detail = system.ended(started.expect("a job").job_id).await;
+    compare(dir, &expected, &serde_json::to_value(detail).expect("JSON"));
 }

@@ -3,5 +3,6 @@
 mod conformance;
 mod crash;
 mod host;
+mod languages;
 mod support;
 mod trees;

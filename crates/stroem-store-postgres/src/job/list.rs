@@ -35,15 +35,10 @@ fn page_sql(conditions: &Conditions) -> String {
     )
 }
 
-/// Without a filter, or by state alone, the counts that are kept tell it; else an index is counted.
+/// Without a filter, or by workspace, task and state, the counts that are kept tell it; else an index is counted.
 fn total_sql(filter: &JobFilter, conditions: &Conditions) -> String {
-    let kept = JobFilter {
-        status: filter.status,
-        limit: filter.limit,
-        offset: filter.offset,
-        ..JobFilter::default()
-    };
-    if *filter == kept {
+    let is_searched = filter.search.as_deref().is_some_and(|search| !search.trim().is_empty());
+    if filter.source_type.is_none() && !is_searched {
         format!("SELECT coalesce(sum(jobs), 0)::bigint FROM job_count {}", conditions.sql())
     } else {
         format!("SELECT count(*) FROM job {}", conditions.sql())

@@ -11,3 +11,4 @@ mod round_trips;
 mod schema;
 mod support;
 mod tls;
+mod transfer;

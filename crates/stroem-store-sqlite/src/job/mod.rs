@@ -120,7 +120,7 @@ fn plan(connection: &Connection, hash: PlanHash) -> Outcome<Option<Arc<Plan>>> {
 
 fn counts(connection: &Connection) -> Outcome<JobCounts> {
     let mut jobs: Vec<(JobStatus, u64)> = JobStatus::ALL.iter().map(|status| (*status, 0)).collect();
-    let mut statement = connection.prepare_cached("SELECT shown, jobs FROM job_count")?;
+    let mut statement = connection.prepare_cached("SELECT shown, sum(jobs) FROM job_count GROUP BY shown")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mut columns = Columns::of(row);

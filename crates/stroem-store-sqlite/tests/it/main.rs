@@ -5,3 +5,4 @@ mod crash;
 mod files;
 mod group_commit;
 mod support;
+mod transfer;

@@ -17,9 +17,11 @@ const SHARED_IDLE_SECS: u32 = 20;
 /// The same for a server of one test.
 const PRIVATE_IDLE_SECS: u32 = 1;
 const KEEPER: &str = include_str!("keeper.sh");
-/// Nothing has to survive a loss of power, and much is done at once.
-const SETTINGS: &str = "fsync = off\nfull_page_writes = off\nmax_connections = 300\nshared_buffers = 64MB\n\
-                        max_wal_size = 512MB\nautovacuum_naptime = 2s\nlog_min_messages = warning\n";
+/// For every server.
+const SETTINGS: &str = "max_connections = 300\nlog_min_messages = warning\n";
+/// Besides, unless it is asked for what it has by itself: nothing has to survive a loss of power, and much is done at once.
+const FAST_SETTINGS: &str = "fsync = off\nfull_page_writes = off\nshared_buffers = 64MB\nmax_wal_size = 512MB\n\
+                             autovacuum_naptime = 2s\n";
 
 /// How a private server is to be.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +30,8 @@ pub struct Setup {
     pub tcp: bool,
     /// It speaks TLS with this certificate and this key, both PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// It has PostgreSQL's own settings, among them its durability: for measurements.
+    pub durable: bool,
 }
 
 /// How a server is restarted.
@@ -243,6 +247,9 @@ fn start(programs: &Programs, home: &Path, setup: &Setup) -> u16 {
         "{SETTINGS}port = {port}\nlisten_addresses = '{addresses}'\nunix_socket_directories = '{}'\n",
         socket.display()
     );
+    if !setup.durable {
+        settings.push_str(FAST_SETTINGS);
+    }
     if let Some((certificate, key)) = &setup.tls {
         for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
             let copy = data.join(name);

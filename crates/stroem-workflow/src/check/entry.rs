@@ -1,13 +1,19 @@
 //! A task as lists, forms and the graph show it. Secrets stay hidden.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::{registry::Registry, task::Draft};
+use super::{
+    registry::Registry,
+    task::{Draft, required_tags},
+};
 use crate::{
-    InputField, PlanStep, TaskEntry,
+    ActionEntry, InputField, PlanStep, TaskEntry, TriggerEntry,
     lower::{
         TriggerModel,
+        action::ActionModel,
         step::{StepAction, StepModel},
         task::TaskModel,
     },
@@ -45,6 +51,33 @@ pub(super) fn entry(
         flow: Value::Object(flow),
         triggers: registry.triggers.values().filter(names_task).map(|trigger| trigger.json.clone()).collect(),
     }
+}
+
+/// The named actions as lists show them.
+pub(super) fn actions(report: &Report<'_>, registry: &Registry<'_>) -> BTreeMap<String, ActionEntry> {
+    let entry = |action: &ActionModel| {
+        let body = action.body.as_ref();
+        ActionEntry {
+            file: report.path(action.span.file).to_owned(),
+            healthy: body.is_some() && !report.is_broken(action.span.file),
+            action_type: body.map(|body| body.action.action_type),
+            runner: body.and_then(|body| body.action.runner),
+            language: body.and_then(|body| body.action.language),
+            required_tags: body.map(|body| required_tags(&body.action, &body.tags, &[])).unwrap_or_default(),
+            description: action.description.clone(),
+        }
+    };
+    registry.actions.iter().map(|(name, action)| ((*name).to_owned(), entry(action))).collect()
+}
+
+/// The triggers as lists show them.
+pub(super) fn triggers(report: &Report<'_>, registry: &Registry<'_>) -> BTreeMap<String, TriggerEntry> {
+    let entry = |trigger: &TriggerModel| TriggerEntry {
+        file: report.path(trigger.span.file).to_owned(),
+        healthy: !report.is_broken(trigger.span.file),
+        json: trigger.json.clone(),
+    };
+    registry.triggers.iter().map(|(name, trigger)| ((*name).to_owned(), entry(trigger))).collect()
 }
 
 fn without_secret(field: &InputField) -> InputField {

@@ -18,7 +18,7 @@ use stroem_core::TaskName;
 
 use self::{registry::Registry, task::Draft};
 use crate::{
-    Diagnostic, Plan, PlanError, PlanStep, SecretTree, Severity, TaskEntry,
+    ActionEntry, Diagnostic, Plan, PlanError, PlanStep, SecretTree, Severity, TaskEntry, TriggerEntry,
     lower::{FileModel, step::StepModel, task::TaskModel},
     report::{Report, Span},
     routing::Route,
@@ -27,6 +27,8 @@ use crate::{
 /// What a workspace holds, checked.
 pub(crate) struct Checked {
     pub(crate) tasks: BTreeMap<TaskName, TaskEntry>,
+    pub(crate) actions: BTreeMap<String, ActionEntry>,
+    pub(crate) triggers: BTreeMap<String, TriggerEntry>,
     pub(crate) plans: BTreeMap<TaskName, Result<Arc<Plan>, PlanError>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) secrets: SecretTree,
@@ -67,6 +69,7 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
         .map(|((model, draft), healthy)| entry::entry(&report, &registry, model, draft, *healthy))
         .collect();
     let routes = drafts.iter().flat_map(|(model, draft)| routes(&report, model, draft)).collect();
+    let (actions, triggers) = (entry::actions(&report, &registry), entry::triggers(&report, &registry));
     let diagnostics = report.into_diagnostics();
     let mut plans = BTreeMap::new();
     for (((model, draft), healthy), paths) in drafts.into_iter().zip(health).zip(paths) {
@@ -79,7 +82,7 @@ pub(crate) fn check(mut report: Report<'_>, files: &[FileModel], unread: &BTreeS
         plans.insert(model.name.clone(), plan);
     }
     let tasks = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    Checked { tasks, plans, diagnostics, secrets, routes }
+    Checked { tasks, actions, triggers, plans, diagnostics, secrets, routes }
 }
 
 /// What workers each planned step needs.

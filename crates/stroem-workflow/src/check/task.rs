@@ -343,7 +343,7 @@ fn has_template(value: &Value) -> bool {
 }
 
 /// What the action needs, its own tags and the step's.
-fn required_tags(action: &PlanAction, action_tags: &[Tag], step_tags: &[Tag]) -> TagSet {
+pub(super) fn required_tags(action: &PlanAction, action_tags: &[Tag], step_tags: &[Tag]) -> TagSet {
     let needed = match action.action_type {
         ActionType::Script => Some(action.runner.unwrap_or(RunnerKind::Local).required_tag()),
         ActionType::Docker => Some(RunnerKind::Docker.required_tag()),

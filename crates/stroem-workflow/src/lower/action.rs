@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct ActionModel {
     pub(crate) name: String,
     pub(crate) span: Span,
+    pub(crate) description: Option<String>,
     pub(crate) body: Option<Body>,
 }
 
@@ -43,6 +44,7 @@ pub(super) fn lower_action(report: &mut Report<'_>, entry: &Entry) -> ActionMode
     ActionModel {
         name: entry.key.clone(),
         span: entry.span,
+        description: node.get("description").and_then(Node::as_text).map(str::to_owned),
         body: action_type.map(|_| lower_body(node, false)),
     }
 }

@@ -1,13 +1,17 @@
--- stroem.db, version 1
+-- stroem.db, version 2
 CREATE TRIGGER job_count_delete AFTER DELETE ON job BEGIN
-    UPDATE job_count SET jobs = jobs - 1 WHERE shown = old.shown;
+    UPDATE job_count SET jobs = jobs - 1
+    WHERE workspace = old.workspace AND task = old.task AND shown = old.shown;
 END;
 CREATE TRIGGER job_count_insert AFTER INSERT ON job BEGIN
-    INSERT INTO job_count (shown, jobs) VALUES (new.shown, 1) ON CONFLICT (shown) DO UPDATE SET jobs = jobs + 1;
+    INSERT INTO job_count (workspace, task, shown, jobs) VALUES (new.workspace, new.task, new.shown, 1)
+    ON CONFLICT (workspace, task, shown) DO UPDATE SET jobs = jobs + 1;
 END;
 CREATE TRIGGER job_count_update AFTER UPDATE OF shown ON job WHEN old.shown <> new.shown BEGIN
-    UPDATE job_count SET jobs = jobs - 1 WHERE shown = old.shown;
-    INSERT INTO job_count (shown, jobs) VALUES (new.shown, 1) ON CONFLICT (shown) DO UPDATE SET jobs = jobs + 1;
+    UPDATE job_count SET jobs = jobs - 1
+    WHERE workspace = old.workspace AND task = old.task AND shown = old.shown;
+    INSERT INTO job_count (workspace, task, shown, jobs) VALUES (new.workspace, new.task, new.shown, 1)
+    ON CONFLICT (workspace, task, shown) DO UPDATE SET jobs = jobs + 1;
 END;
 CREATE TABLE attempt (
     job BLOB NOT NULL,
@@ -50,9 +54,12 @@ CREATE TABLE job (
     error TEXT
 ) WITHOUT ROWID;
 CREATE TABLE job_count (
-    shown INTEGER NOT NULL PRIMARY KEY,
-    jobs INTEGER NOT NULL
-);
+    workspace TEXT NOT NULL,
+    task TEXT NOT NULL,
+    shown INTEGER NOT NULL,
+    jobs INTEGER NOT NULL,
+    PRIMARY KEY (workspace, task, shown)
+) WITHOUT ROWID;
 CREATE TABLE job_input (
     job BLOB NOT NULL PRIMARY KEY,
     input TEXT NOT NULL
