@@ -38,6 +38,7 @@ impl App {
         let input = loaded.model.check_input(plan, input).map_err(AppError::InvalidInput)?;
         let input = inner.vault.seal(plan, &input);
         let now = self.now();
+        inner.workspaces.share(workspace, &loaded.revision, now).await?;
         let id = inner.options.clock.job_id();
         let (name, _) = inner.workspaces.source(workspace)?;
         let job = JobRow {

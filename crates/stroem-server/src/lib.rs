@@ -13,7 +13,6 @@ mod public;
 mod router;
 mod serve;
 mod service;
-mod sole;
 mod transport;
 mod worker;
 

@@ -51,10 +51,10 @@ fn start() -> anyhow::Result<()> {
 
 async fn open(database: &Database) -> anyhow::Result<Stores> {
     Ok(match database {
-        Database::Sqlite { dir } => Stores::of(Arc::new(SqliteStore::open(dir)?)),
+        Database::Sqlite { dir } => Stores::alone(Arc::new(SqliteStore::open(dir)?)),
         Database::Postgres { url, max_connections } => {
-            let options = Options { connections: *max_connections, hints: false, ..Options::default() };
-            Stores::of(Arc::new(PostgresStore::open(url.expose(), options).await?))
+            let options = Options { connections: *max_connections, ..Options::default() };
+            Stores::shared(Arc::new(PostgresStore::open(url.expose(), options).await?))
         }
     })
 }

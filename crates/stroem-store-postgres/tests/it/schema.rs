@@ -19,7 +19,7 @@ async fn servers_that_start_at_once_migrate_once() {
     for store in &opened {
         whole(store, &job, &[]).await;
     }
-    assert_eq!(database.psql("SELECT count(*), max(version) FROM stroem.schema_version"), "1|1");
+    assert_eq!(database.psql("SELECT count(*), max(version) FROM stroem.schema_version"), "1|2");
 }
 
 #[tokio::test]
