@@ -114,7 +114,11 @@ mod tests {
             (0, 60_000_000, 0, 60_010_000, Some(-60_005_000)),
             (59_995_000, 0, 60_000_000, 10_000, None),
         ] {
-            assert_eq!(corrected(known, asked, time, answered), expected, "{known} {asked} {time} {answered}");
+            assert_eq!(
+                corrected(known, asked, time, answered),
+                expected,
+                "{known} {asked} {time} {answered}"
+            );
         }
     }
 }

@@ -81,8 +81,7 @@ impl Revisions {
         };
         std::fs::create_dir_all(&dir).map_err(unwritable)?;
         // It appears whole or not at all.
-        let file =
-            tempfile::Builder::new().prefix(".fetched-").tempfile_in(&dir).map_err(unwritable)?;
+        let file = tempfile::Builder::new().prefix(".fetched-").tempfile_in(&dir).map_err(unwritable)?;
         let mut out = tokio::fs::File::from_std(file.reopen().map_err(unwritable)?);
         while let Some(piece) = blob.chunks.try_next().await.map_err(away)? {
             out.write_all(&piece).await.map_err(unwritable)?;

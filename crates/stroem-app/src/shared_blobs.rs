@@ -76,3 +76,34 @@ impl BlobTable for Rows {
         Ok(self.0.blobs(prefix, after, limit).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stroem_blobs::{BlobKey, conformance};
+    use stroem_store_postgres::{Options, PostgresStore};
+    use stroem_testkit::postgres;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn blobs_in_the_database_pass_the_suite() {
+        let database = match postgres::shared() {
+            Ok(server) => server.database(),
+            Err(missing) => {
+                return stroem_testkit::skip("blobs_in_the_database_pass_the_suite", &missing.0);
+            }
+        };
+        let store = PostgresStore::open(&database.url(), Options::default()).await.expect("a store");
+        let shared = of(Arc::new(store));
+        conformance::run(&shared).await;
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let key = BlobKey::new("logs/a").expect("a key");
+        let local = BlobStore::local(dir.path()).expect("opens");
+        local.put(&key, Bytes::from_static(b"from before")).await.expect("puts");
+        assert_eq!(take_over(dir.path(), &shared).await.expect("moves"), 1);
+        assert_eq!(shared.get(&key).await.expect("is there"), "from before");
+        assert!(!local.exists(&key).await.expect("looks"));
+        assert_eq!(take_over(dir.path(), &shared).await.expect("moves"), 0);
+    }
+}

@@ -12,6 +12,7 @@ mod logs;
 mod pods;
 mod postgres;
 mod quiet;
+mod replicas;
 mod review;
 mod routing;
 mod scenarios;
