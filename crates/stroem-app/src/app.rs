@@ -2,25 +2,29 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use stroem_blobs::BlobStore;
+use stroem_blobs::{BlobError, BlobStore};
 use stroem_core::{JobId, Revision, Timestamp, WorkspaceName};
 use stroem_engine::Effect;
 use stroem_source::{FolderOptions, FolderSource, WorkspaceSource};
-use stroem_store::{JobCounts, SharedStore};
+use stroem_store::{HintStream, JobCounts, ReplicaStore, SharedStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AppError, AppOptions, LoadedWorkspace, Vault, WorkspaceView,
+    AppError, AppOptions, Clock, LoadedWorkspace, Vault, WorkspaceView,
     changes::{Change, Changes},
     dispatch::Dispatch,
     heartbeats::Heartbeats,
     hub::{Hub, JobSubscription},
-    mailbox::{Follow, Mailboxes},
+    leader,
+    mailbox::{Follow, Mailboxes, Publish},
     metrics::Metrics,
-    recovery, sealer,
+    recovery::Recovery,
+    replicas,
+    replicas::{LOOK_AGAIN, Replicas},
+    revisions::Revisions,
     sealer::SealSignal,
+    shared_blobs,
     tasks::Tasks,
-    timers,
     timers::TimerSignal,
     workspaces::Workspaces,
 };
@@ -34,6 +38,8 @@ pub struct App {
 pub(crate) struct Inner {
     pub(crate) options: AppOptions,
     pub(crate) store: SharedStore,
+    pub(crate) replicas: Replicas,
+    pub(crate) recovery: Recovery,
     pub(crate) blobs: BlobStore,
     pub(crate) workspaces: Workspaces,
     pub(crate) vault: Vault,
@@ -50,58 +56,62 @@ pub(crate) struct Inner {
 }
 
 impl App {
-    /// Puts the parts together, takes up what an earlier server left, and starts the background services.
+    /// Puts the parts together, takes up what an earlier server left, and starts the background services: the one server of
+    /// this store.
     ///
     /// # Errors
     /// [`AppError`] when the key file or the store cannot be read.
     pub async fn start(options: AppOptions, store: SharedStore) -> Result<Self, AppError> {
-        let vault = Vault::open(&options.data_dir.join("secret.key"), Arc::clone(&options.clock))?;
-        let blobs = BlobStore::local(&options.data_dir.join("blobs"))
-            .map_err(|error| AppError::Disk { what: "blob store".to_owned(), message: error.to_string() })?;
+        Self::start_with(options, store, Replicas::default()).await
+    }
+
+    /// The same for one of several servers of a store. Blobs go there too, and all go by its clock.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; [`AppError::OtherKey`] when the others have another key.
+    pub async fn start_shared(
+        mut options: AppOptions,
+        store: SharedStore,
+        shared: Arc<dyn ReplicaStore>,
+    ) -> Result<Self, AppError> {
+        let (replicas, clock) = Replicas::of(shared, Arc::clone(&options.clock)).await?;
+        options.clock = clock;
+        Self::start_with(options, store, replicas).await
+    }
+
+    async fn start_with(
+        options: AppOptions,
+        store: SharedStore,
+        replicas: Replicas,
+    ) -> Result<Self, AppError> {
+        // Subscribes before it looks.
+        let hints = replicas.hints();
+        let vault = Vault::open(&options.key_file, Arc::clone(&options.clock))?;
+        replicas.agree_on_key(&vault).await?;
+        let blobs = open_blobs(&options, &replicas).await?;
         let sources = open_sources(&options)?;
         let tasks = Tasks::default();
-        let (hub, timers, seals) = (Hub::default(), TimerSignal::default(), SealSignal::default());
+        let look_again = replicas.is_shared().then_some(LOOK_AGAIN);
+        let (hub, timers, seals) = (Hub::new(look_again), TimerSignal::default(), SealSignal::default());
         let clock = Arc::clone(&options.clock);
         let started_at = clock.now();
-        let changes = Changes::new(started_at.as_micros());
+        let changes = Changes::new(memory(clock.as_ref()));
         let dispatch = Dispatch::new();
         dispatch.know(store.queue_keys().await?);
-        let publish = {
-            let (hub, timers, seals, dispatch) =
-                (hub.clone(), timers.clone(), seals.clone(), dispatch.clone());
-            let changes = changes.clone();
-            Arc::new(move |effects: Vec<Effect>| {
-                for effect in effects {
-                    match effect {
-                        Effect::Ready { tags } => dispatch.ready(&tags),
-                        Effect::Kill(kill) => dispatch.nudge(kill.worker),
-                        Effect::Released { .. } => {}
-                        Effect::TimerAdded { due_at } => timers.added(due_at),
-                        Effect::JobChanged { job, status, version } => {
-                            hub.notify(job);
-                            changes.note(Change::Job { job, status, version });
-                            if status.is_terminal() {
-                                seals.job_ended();
-                            }
-                        }
-                    }
-                }
-            })
-        };
+        let publish = publisher(&hub, &timers, &seals, &dispatch, &changes);
         let metrics = Arc::new(Metrics::default());
-        let mailboxes = Mailboxes::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            tasks.clone(),
-            Follow { publish, metrics: Arc::clone(&metrics) },
-        );
-        let heartbeats = Heartbeats::load(store.workers().await?, started_at);
-        let workspaces = Workspaces::new(sources);
+        let follow = Follow { publish, metrics: Arc::clone(&metrics) };
+        let mailboxes = Mailboxes::new(Arc::clone(&store), clock, tasks.clone(), follow);
+        let heartbeats = Heartbeats::load(store.workers().await?);
+        let shared_blobs = replicas.is_shared().then(|| blobs.clone());
+        let revisions = Revisions::new(options.data_dir.join("tarballs"), shared_blobs);
         let inner = Inner {
+            workspaces: Workspaces::new(sources, revisions),
             options,
             store,
+            replicas,
+            recovery: Recovery::default(),
             blobs,
-            workspaces,
             vault,
             mailboxes,
             dispatch,
@@ -115,16 +125,23 @@ impl App {
             started_at,
         };
         let app = Self { inner: Arc::new(inner) };
-        app.end_orphaned_leases().await?;
-        app.serve();
+        app.serve(hints);
         Ok(app)
     }
 
-    fn serve(&self) {
+    fn serve(&self, hints: Option<Box<dyn HintStream>>) {
         let tasks = &self.inner.tasks;
-        tasks.serve(timers::serve(self.clone()));
-        tasks.serve(recovery::serve(self.clone()));
-        tasks.serve(sealer::serve(self.clone()));
+        match hints {
+            Some(hints) => {
+                tasks.serve(replicas::listen(self.clone(), hints));
+                tasks.serve(replicas::look(self.clone()));
+                tasks.serve(leader::serve(self.clone()));
+            }
+            None => {
+                self.inner.metrics.lead(true);
+                leader::lead(self, tasks.stopping());
+            }
+        }
         tasks.serve(crate::tarballs::serve(self.clone()));
         tasks.serve(crate::heartbeats::serve(self.clone()));
         for name in self.inner.workspaces.names().cloned().collect::<Vec<_>>() {
@@ -170,9 +187,10 @@ impl App {
     /// Where a revision's tarball lies, for a worker that needs it.
     ///
     /// # Errors
-    /// [`AppError::NoSuchWorkspace`], [`AppError::NoSuchRevision`].
-    pub fn tarball(&self, workspace: &str, revision: &Revision) -> Result<PathBuf, AppError> {
-        self.inner.workspaces.tarball(workspace, revision)
+    /// [`AppError::NoSuchWorkspace`], [`AppError::NoSuchRevision`]; [`AppError::Store`], [`AppError::Disk`] when it has to be
+    /// fetched and cannot be.
+    pub async fn tarball(&self, workspace: &str, revision: &Revision) -> Result<PathBuf, AppError> {
+        self.inner.workspaces.tarball(workspace, revision).await
     }
 
     /// Wakes when the job or its log changes. Subscribe first, then look.
@@ -192,6 +210,56 @@ impl App {
     pub async fn counts(&self) -> Result<JobCounts, AppError> {
         Ok(self.inner.store.counts().await?)
     }
+}
+
+/// What follows from a commit of this server.
+fn publisher(
+    hub: &Hub,
+    timers: &TimerSignal,
+    seals: &SealSignal,
+    dispatch: &Dispatch,
+    changes: &Changes,
+) -> Publish {
+    let (hub, timers, seals) = (hub.clone(), timers.clone(), seals.clone());
+    let (dispatch, changes) = (dispatch.clone(), changes.clone());
+    Arc::new(move |effects: Vec<Effect>| {
+        for effect in effects {
+            match effect {
+                Effect::Ready { tags } => drop(dispatch.ready(&tags)),
+                Effect::Kill(kill) => dispatch.nudge(kill.worker),
+                Effect::Released { .. } => {}
+                Effect::TimerAdded { due_at } => timers.added(due_at),
+                Effect::JobChanged { job, status, version } => {
+                    hub.notify(job);
+                    changes.note(Change::Job { job, status, version });
+                    if status.is_terminal() {
+                        seals.job_ended();
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// A name for the memory of changes that no other server has, nor this one when it starts again.
+fn memory(clock: &dyn Clock) -> i64 {
+    let random = clock.random();
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&random[..8]);
+    i64::from_be_bytes(bytes)
+}
+
+/// The place for blobs: the store, when several servers may share it, and else the data directory.
+async fn open_blobs(options: &AppOptions, replicas: &Replicas) -> Result<BlobStore, AppError> {
+    let dir = options.data_dir.join("blobs");
+    let disk =
+        |error: BlobError| AppError::Disk { what: "blob store".to_owned(), message: error.to_string() };
+    let Some(shared) = replicas.blobs() else { return BlobStore::local(&dir).map_err(disk) };
+    match shared_blobs::take_over(&dir, &shared).await.map_err(disk)? {
+        0 => {}
+        blobs => tracing::info!(blobs, "blobs moved from the data directory into the database"),
+    }
+    Ok(shared)
 }
 
 fn open_sources(options: &AppOptions) -> Result<BTreeMap<WorkspaceName, Arc<dyn WorkspaceSource>>, AppError> {
@@ -218,6 +286,11 @@ async fn watch_workspace(app: App, name: WorkspaceName) {
             Ok(loaded) => {
                 let errors = loaded.model.diagnostics.len();
                 tracing::info!(workspace = %name, revision = %loaded.revision, diagnostics = errors, "workspace loaded");
+                // So that a trigger does not wait for it.
+                let shared = app.inner.workspaces.share(name.as_str(), &loaded.revision, app.now()).await;
+                if let Err(error) = shared {
+                    tracing::warn!(workspace = %name, %error, "the workspace cannot be stored for other servers");
+                }
                 app.inner.changes.note(Change::Workspaces);
             }
             Err(error) => {

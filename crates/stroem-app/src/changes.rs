@@ -82,6 +82,14 @@ impl Changes {
         self.newest.send_replace(state.before + state.kept.len() as u64);
     }
 
+    /// Something happened that is not known here: whoever follows is told to ask for everything again.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.before += state.kept.len() as u64 + 1;
+        state.kept.clear();
+        self.newest.send_replace(state.before);
+    }
+
     fn since(&self, place: Place) -> Since {
         let state = self.state();
         let end = state.before + state.kept.len() as u64;
@@ -147,6 +155,18 @@ mod tests {
         assert_eq!(first.changes, Some(vec![Change::Workers]));
         changes.note(Change::Workspaces);
         assert_eq!(watch.since(first.next).changes, Some(vec![Change::Workspaces]));
+    }
+
+    #[test]
+    fn after_something_unknown_everything_is_asked_for_once() {
+        let changes = Changes::new(7);
+        let mut watch = watch(&changes);
+        changes.note(Change::Workers);
+        let before = watch.now();
+        changes.forget();
+        let told = watch.since(before);
+        assert_eq!(told.changes, None);
+        assert_eq!(watch.since(told.next).changes, Some(vec![]));
     }
 
     #[test]

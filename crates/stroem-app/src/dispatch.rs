@@ -11,7 +11,7 @@ use stroem_core::{JobStatus, LeaseKey, TagSet, WorkerId};
 use stroem_store::{ClaimRequest, LeaseRow, WorkerRow};
 use tokio::sync::Notify;
 
-use crate::{App, AppError, Change, ClaimedStep};
+use crate::{App, AppError, Change, ClaimedStep, replicas::LOOK_AGAIN};
 
 /// What a worker holds and wants.
 #[derive(Debug, Clone)]
@@ -69,6 +69,12 @@ struct Waiter {
     superseded: Arc<Notify>,
 }
 
+impl Waiter {
+    fn is_free(&self) -> bool {
+        self.free_slots > 0 && !self.draining
+    }
+}
+
 impl Dispatch {
     pub(crate) fn new() -> Self {
         let state = State { keys: BTreeSet::new(), waiters: HashMap::new(), next_poll: 0 };
@@ -89,9 +95,9 @@ impl Dispatch {
         self.state().keys.iter().cloned().collect()
     }
 
-    /// A step became ready: wakes one worker with a free slot that nobody has woken it for yet. When there is none, all
-    /// are busy, and each looks for itself when it has a slot again.
-    pub(crate) fn ready(&self, key: &TagSet) {
+    /// A step became ready: wakes one worker with a free slot that nobody has woken it for yet, and answers whether there
+    /// was one. When there is none, all are busy, and each looks for itself when it has a slot again.
+    pub(crate) fn ready(&self, key: &TagSet) -> bool {
         let mut state = self.state();
         if !state.keys.contains(key) {
             state.keys.insert(key.clone());
@@ -101,12 +107,35 @@ impl Dispatch {
                 && waiter.woken_for < waiter.free_slots
                 && waiter.tags.may_claim(waiter.exclusive, key)
         };
-        if let Some(waiter) =
-            state.waiters.values_mut().filter(can).max_by_key(|waiter| waiter.free_slots - waiter.woken_for)
-        {
+        let freest =
+            state.waiters.values_mut().filter(can).max_by_key(|waiter| waiter.free_slots - waiter.woken_for);
+        if let Some(waiter) = freest {
             waiter.woken_for += 1;
             waiter.notify.notify_one();
+            return true;
         }
+        false
+    }
+
+    /// There are ready steps of which it is not known how many: wakes all who could take one.
+    pub(crate) fn wake_all(&self, key: &TagSet) {
+        let mut state = self.state();
+        state.keys.insert(key.clone());
+        for waiter in state.waiters.values().filter(|waiter| waiter.is_free()) {
+            if waiter.tags.may_claim(waiter.exclusive, key) {
+                waiter.notify.notify_one();
+            }
+        }
+    }
+
+    /// Whether anybody waits for steps.
+    pub(crate) fn is_anybody_free(&self) -> bool {
+        self.state().waiters.values().any(Waiter::is_free)
+    }
+
+    /// All should look again.
+    pub(crate) fn nudge_all(&self) {
+        self.state().waiters.values().for_each(|waiter| waiter.notify.notify_one());
     }
 
     /// A worker should look again.
@@ -199,6 +228,8 @@ impl App {
         self.inner.heartbeats.seen(worker.id, self.now());
         let deadline = tokio::time::sleep(wish.wait);
         tokio::pin!(deadline);
+        // What another server had to tell of these leases may have been lost with it.
+        let looks_again = self.inner.replicas.is_shared() && !wish.held.is_empty();
         loop {
             self.inner.dispatch.looked(worker.id, waiting.poll);
             let answer = self.look(worker, wish).await?;
@@ -209,6 +240,7 @@ impl App {
                 () = waiting.notify.notified() => {}
                 () = waiting.superseded.notified() => return Ok(PollAnswer::default()),
                 () = self.stopping().cancelled() => return Ok(PollAnswer::default()),
+                () = tokio::time::sleep(LOOK_AGAIN), if looks_again => {}
                 () = &mut deadline => return Ok(PollAnswer::default()),
             }
         }

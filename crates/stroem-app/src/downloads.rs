@@ -53,7 +53,7 @@ impl App {
         if !self.is_valid(lease).await? {
             return Err(AppError::BadDownloadToken);
         }
-        let tarball = self.tarball(workspace, revision)?;
+        let tarball = self.tarball(workspace, revision).await?;
         let opened = tokio::task::spawn_blocking(move || stroem_source::open_plain(&tarball)).await;
         let opened =
             opened.map_err(|error| error.to_string()).and_then(|opened| opened.map_err(|e| e.to_string()));

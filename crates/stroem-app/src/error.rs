@@ -73,6 +73,16 @@ pub enum AppError {
     /// The token is not for what was asked, or its lease is over.
     #[error("the download token is not valid for this revision: it is as long as the step's lease lasts")]
     BadDownloadToken,
+    /// The servers of a database have another key.
+    #[error(
+        "{} is not the key with which the other servers of this database seal secret inputs: copy theirs to it, or name \
+         a copy with `key_file`",
+        file.display()
+    )]
+    OtherKey {
+        /// Where this server's key lies.
+        file: std::path::PathBuf,
+    },
     /// Another instance of that name is alive.
     #[error("a worker named `{0}` is already connected: give each worker its own `worker_name`")]
     WorkerNameTaken(String),

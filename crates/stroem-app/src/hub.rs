@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use stroem_core::JobId;
@@ -12,14 +13,26 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hub {
     watched: Arc<Mutex<HashMap<JobId, watch::Sender<u64>>>>,
+    /// After this time a watcher looks without having been woken: other servers' notifications can be lost.
+    look_again: Option<Duration>,
 }
 
 impl Hub {
+    pub(crate) fn new(look_again: Option<Duration>) -> Self {
+        Self { watched: Arc::default(), look_again }
+    }
+
     /// Subscribes before looking, so that nothing is missed between a look and the wait.
     pub(crate) fn subscribe(&self, job: JobId) -> JobSubscription {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = watched.entry(job).or_insert_with(|| watch::channel(0).0).subscribe();
         JobSubscription { job, receiver: Some(receiver), hub: self.clone() }
+    }
+
+    /// Anything may have changed.
+    pub(crate) fn notify_all(&self) {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.values().for_each(|sender| sender.send_modify(|count| *count += 1));
     }
 
     /// Something about the job changed: its state or its log.
@@ -40,11 +53,14 @@ pub struct JobSubscription {
 }
 
 impl JobSubscription {
-    /// Waits for the next change since the last call, or since the subscription.
+    /// Waits for the next change since the last call, or since the subscription. With other servers on the store it ends
+    /// now and then without a change.
     pub async fn changed(&mut self) {
-        if let Some(receiver) = &mut self.receiver {
-            // The sender lives as long as a receiver does.
-            let _ = receiver.changed().await;
+        let Some(receiver) = &mut self.receiver else { return };
+        // The sender lives as long as a receiver does; and whether it changed or not, who waits here looks.
+        match self.hub.look_again {
+            Some(look_again) => drop(tokio::time::timeout(look_again, receiver.changed()).await),
+            None => drop(receiver.changed().await),
         }
     }
 }

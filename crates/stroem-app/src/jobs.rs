@@ -39,6 +39,7 @@ impl App {
         let input = inner.vault.seal(plan, &input);
         let now = self.now();
         let source_type = source.source_type.clone();
+        inner.workspaces.share(workspace, &loaded.revision, now).await?;
         let id = inner.options.clock.job_id();
         let (name, _) = inner.workspaces.source(workspace)?;
         let job = JobRow {

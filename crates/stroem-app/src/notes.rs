@@ -15,7 +15,7 @@ impl App {
     /// Adds a line to a step's log. One that cannot be stored is lost: it is a courtesy, never the reason to fail.
     pub(crate) async fn note(&self, job: JobId, step: u32, text: &str) {
         match self.store_note(job, step, text).await {
-            Ok(()) => self.inner.hub.notify(job),
+            Ok(()) => self.log_grew(job),
             Err(error) => {
                 tracing::warn!(job.id = %job, step, text, %error, "a line cannot be added to a log");
             }

@@ -11,8 +11,10 @@ use crate::{Clock, SystemClock};
 pub struct AppOptions {
     /// What workers register with.
     pub worker_token: Secret,
-    /// Where tarballs, sealed logs and the key file for secret inputs lie; made on first use.
+    /// Where tarballs, sealed logs and the key file lie unless they lie elsewhere; made on first use.
     pub data_dir: PathBuf,
+    /// The key for secret inputs and download tokens; made where it is missing. Servers of one store need the same.
+    pub key_file: PathBuf,
     /// The folder of each workspace.
     pub workspaces: BTreeMap<WorkspaceName, PathBuf>,
     /// Folders that belong to no workspace although they lie in one, besides the data directory.
@@ -40,6 +42,7 @@ impl AppOptions {
     ) -> Self {
         Self {
             worker_token,
+            key_file: data_dir.join("secret.key"),
             data_dir,
             workspaces,
             exclude: Vec::new(),

@@ -142,7 +142,7 @@ impl App {
         let mut answers: Vec<(LeaseKey, Option<u64>)> = Vec::new();
         for outcome in outcomes {
             if outcome.last_chunk_no.is_some() {
-                self.inner.hub.notify(outcome.key.job);
+                self.log_grew(outcome.key.job);
             }
             if outcome.sealed_before {
                 self.inner.seals.log_grew();

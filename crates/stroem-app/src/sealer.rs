@@ -16,6 +16,8 @@ use crate::{
 /// Jobs to look at in one go. Logs of jobs that still run are among the oldest and are passed over.
 const JOBS_AT_ONCE: u32 = 1_000;
 const CHUNKS_AT_ONCE: u32 = 64;
+/// How often is looked for logs of jobs that another server ended and did not tell of.
+const LOOK_WITHOUT_HINT: Duration = Duration::from_secs(300);
 
 /// Tells the sealer that there is something to do.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +42,10 @@ pub(crate) async fn serve(app: App) {
         match seal_what_is_due(&app).await {
             // There may be more than one page of them.
             Ok(sealed) if sealed > 0 => continue,
+            Ok(_) if app.inner.replicas.is_shared() => {
+                // Who ended a job may have been unable to tell.
+                drop(tokio::time::timeout(LOOK_WITHOUT_HINT, app.inner.seals.notify.notified()).await);
+            }
             Ok(_) => app.inner.seals.notify.notified().await,
             Err(error) => tracing::warn!(%error, "logs cannot be sealed"),
         }

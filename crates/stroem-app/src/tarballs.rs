@@ -28,13 +28,41 @@ pub(crate) async fn serve(app: App) {
     }
 }
 
+/// Removes what no server needs any more from the place that all of them use; runs until it is dropped.
+pub(crate) async fn serve_shared(app: App) {
+    loop {
+        match remove_unused(&app).await {
+            Ok(0) => {}
+            Ok(tarballs) => tracing::info!(tarballs, "tarballs of old revisions removed for all servers"),
+            Err(error) => tracing::warn!(%error, "tarballs of old revisions cannot be removed"),
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
+}
+
+/// Tarballs at once.
+const AT_ONCE: u32 = 1_000;
+
+async fn remove_unused(app: &App) -> Result<usize, AppError> {
+    let Some(store) = app.inner.replicas.store() else { return Ok(0) };
+    let mut removed = 0;
+    let unused = store.unused_blobs("tarballs", YOUNG, AT_ONCE).await?;
+    // Asked after that: a job that pins a revision noted its use before.
+    if let Some(needed) = app.needed_revisions().await? {
+        let needed: BTreeSet<String> =
+            needed.iter().map(|revision| format!("tarballs/{revision}.tar.zst")).collect();
+        for key in unused.iter().filter(|key| !needed.contains(*key)) {
+            store.delete_blob(key).await?;
+            removed += 1;
+        }
+    }
+    store.remove_unnamed().await?;
+    Ok(removed)
+}
+
 impl App {
-    /// Removes tarballs last written before this time whose revision is neither a workspace's newest one nor pinned by a job
-    /// that has not ended. Answers their paths.
-    ///
-    /// # Errors
-    /// [`AppError::Store`]; [`AppError::Disk`] for the first one that cannot be removed.
-    pub async fn remove_tarballs(&self, written_before: Timestamp) -> Result<Vec<PathBuf>, AppError> {
+    /// The newest revisions, and those that open jobs pin; none when there are too many jobs to tell.
+    async fn needed_revisions(&self) -> Result<Option<BTreeSet<String>>, AppError> {
         // Before the jobs: a job that is created meanwhile pins one of these or a younger one.
         let mut needed: BTreeSet<String> = self.inner.workspaces.newest_revisions();
         for status in [JobStatus::Pending, JobStatus::Running] {
@@ -42,10 +70,20 @@ impl App {
             let page = self.inner.store.list(&filter).await?;
             if page.total > page.items.len() as u64 {
                 tracing::debug!(jobs = page.total, "too many open jobs to tell which revisions are needed");
-                return Ok(Vec::new());
+                return Ok(None);
             }
             needed.extend(page.items.iter().map(|item| item.job.revision.to_string()));
         }
+        Ok(Some(needed))
+    }
+
+    /// Removes tarballs last written before this time whose revision is neither a workspace's newest one nor pinned by a job
+    /// that has not ended. Answers their paths.
+    ///
+    /// # Errors
+    /// [`AppError::Store`]; [`AppError::Disk`] for the first one that cannot be removed.
+    pub async fn remove_tarballs(&self, written_before: Timestamp) -> Result<Vec<PathBuf>, AppError> {
+        let Some(needed) = self.needed_revisions().await? else { return Ok(Vec::new()) };
         let root = self.inner.options.data_dir.join("tarballs");
         let since_epoch = Duration::from_micros(u64::try_from(written_before.as_micros()).unwrap_or(0));
         let written_before = SystemTime::UNIX_EPOCH + since_epoch;

@@ -25,7 +25,15 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = self.stop.clone();
+        self.serve_during(&self.stop, future);
+    }
+
+    /// Runs until a term is over, which ends with the application at the latest.
+    pub(crate) fn serve_during<F>(&self, term: &CancellationToken, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = term.clone();
         self.tracker.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}

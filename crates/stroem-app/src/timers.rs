@@ -33,6 +33,11 @@ impl Default for TimerSignal {
 }
 
 impl TimerSignal {
+    /// The timers are to be looked at.
+    pub(crate) fn look(&self) {
+        self.notify.notify_one();
+    }
+
     pub(crate) fn added(&self, due_at: Timestamp) {
         if due_at.as_micros() < self.earliest.fetch_min(due_at.as_micros(), Ordering::Relaxed) {
             self.notify.notify_one();

@@ -1,12 +1,17 @@
 //! Encrypts inputs with `secret: true` before they are stored, with a key that lies in a file beside the data.
 
-use std::{io::Write, path::Path, sync::Arc};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use stroem_workflow::Plan;
 use zeroize::Zeroizing;
 
@@ -17,12 +22,17 @@ const MARK: &str = "$encrypted";
 /// How a secret is shown.
 const MASK: &str = "••••••";
 const NONCE_BYTES: usize = 24;
+/// What is hashed before a key.
+const FINGERPRINT: &[u8] = b"stroem secret key ";
 
 /// Seals and opens secret inputs.
 #[derive(Clone)]
 pub struct Vault {
     cipher: XChaCha20Poly1305,
     clock: Arc<dyn Clock>,
+    file: PathBuf,
+    fingerprint: String,
+    is_new: bool,
 }
 
 impl Vault {
@@ -33,18 +43,40 @@ impl Vault {
     pub fn open(key_file: &Path, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         let error =
             |message: String| AppError::Disk { what: format!("key file {}", key_file.display()), message };
-        let key = match std::fs::read_to_string(key_file) {
-            Ok(text) => Zeroizing::new(hex::decode(text.trim()).map_err(|e| error(e.to_string()))?),
-            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
-                let key = Zeroizing::new(clock.random().to_vec());
-                write_private(key_file, &hex::encode(&*key)).map_err(|e| error(e.to_string()))?;
-                key
+        let is_new = !key_file.exists();
+        if is_new {
+            let key = Zeroizing::new(hex::encode(clock.random()));
+            match write_private(key_file, &key) {
+                // Another server in the same directory was first.
+                Err(there) if there.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(|e| error(e.to_string()))?,
             }
-            Err(other) => return Err(error(other.to_string())),
-        };
+        }
+        let text = std::fs::read_to_string(key_file).map_err(|e| error(e.to_string()))?;
+        let key = Zeroizing::new(hex::decode(text.trim()).map_err(|e| error(e.to_string()))?);
+        let fingerprint = hex::encode(Sha256::new().chain_update(FINGERPRINT).chain_update(&*key).finalize());
         let cipher = XChaCha20Poly1305::new_from_slice(&key)
             .map_err(|_| error("it does not hold 64 hexadecimal digits".into()))?;
-        Ok(Self { cipher, clock })
+        Ok(Self { cipher, clock, file: key_file.to_owned(), fingerprint, is_new })
+    }
+
+    /// Tells keys apart and says nothing about them.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Where the key lies.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Removes a key that was made just now and has sealed nothing.
+    pub(crate) fn forget_if_new(&self) {
+        if self.is_new
+            && let Err(error) = std::fs::remove_file(&self.file)
+        {
+            tracing::warn!(%error, "a key that is not needed cannot be removed");
+        }
     }
 
     /// A job's input as it is stored.
@@ -126,11 +158,17 @@ fn each_secret(
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::PermissionsExt;
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    // Whole or not at all: another server may read it at once.
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".key-")
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(dir)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }

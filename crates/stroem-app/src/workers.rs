@@ -1,12 +1,16 @@
 //! Workers: who they are, and their sessions.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
-use stroem_core::{InstanceId, LeaseKey, Outcome, Secret, StepStatus, TagSet, WorkerId, WorkerName};
+use stroem_core::{
+    InstanceId, LeaseKey, Outcome, Secret, StepStatus, TagSet, Timestamp, WorkerId, WorkerName,
+};
 use stroem_engine::{Event, Footprint};
-use stroem_store::{LeaseRow, RegisterOutcome, Registration, WorkerRow};
+use stroem_store::{Hint, LeaseRow, RegisterOutcome, Registration, WorkerRow};
 use subtle::ConstantTimeEq;
 
-use crate::{App, AppError, Change};
+use crate::{App, AppError, recovery::before};
 
 /// A worker introduces itself.
 #[derive(Debug, Clone)]
@@ -58,7 +62,9 @@ impl WorkerView {
 
 /// How long after its last sign of life an instance without an open poll still counts as alive when another one
 /// registers under its name: a poll is reopened within milliseconds.
-const ALIVE_WITHOUT_POLL: std::time::Duration = std::time::Duration::from_secs(2);
+const ALIVE_WITHOUT_POLL: Duration = Duration::from_secs(2);
+/// How long another server may take to say that it has a poll open.
+const POLL_IS_TOLD: Duration = Duration::from_millis(500);
 
 impl App {
     /// Registers a worker that shows the worker token. Leases of its name that it does not name end as lost at once.
@@ -70,14 +76,9 @@ impl App {
         if !bool::from(token.as_bytes().ct_eq(inner.options.worker_token.expose().as_bytes())) {
             return Err(AppError::BadWorkerToken);
         }
-        let now = self.now();
-        let known = inner.heartbeats.by_name(&wish.name);
-        let polling = known.is_some_and(|worker| inner.dispatch.is_polling(worker));
-        let alive_for = if polling { inner.options.heartbeat_timeout } else { ALIVE_WITHOUT_POLL };
-        let alive_since = stroem_core::Timestamp::from_micros(
-            now.as_micros() - i64::try_from(alive_for.as_micros()).unwrap_or(i64::MAX),
-        );
         inner.heartbeats.flush(inner.store.as_ref()).await?;
+        let alive_since = self.alive_since(&wish).await?;
+        let now = self.now();
         let session_token = Secret::new(hex::encode(inner.options.clock.random()));
         let registration = Registration {
             new_id: inner.options.clock.worker_id(),
@@ -101,9 +102,30 @@ impl App {
         let row = self.session(session_token.expose()).await?;
         tracing::info!(worker.id = %worker, worker.name = %wish.name, "worker registered");
         inner.heartbeats.registered(row);
-        inner.changes.note(Change::Workers);
+        self.workers_changed();
         let lost = self.settle_leases(worker, &wish.surviving).await?;
         Ok(Registered { worker, session_token, lost })
+    }
+
+    /// Whoever was seen since then is alive: an instance with a poll open for the whole time-out, any other one for a moment.
+    async fn alive_since(&self, wish: &RegisterWish) -> Result<Timestamp, AppError> {
+        let inner = &self.inner;
+        if inner.replicas.is_shared() {
+            self.review_workers().await?;
+        }
+        let known = inner.heartbeats.by_name(&wish.name);
+        if known.as_ref().is_some_and(|worker| inner.dispatch.is_polling(worker.id)) {
+            return Ok(before(self.now(), inner.options.heartbeat_timeout));
+        }
+        let asked_at = self.now();
+        if let Some(other) = known.filter(|known| known.instance != wish.instance)
+            && inner.replicas.is_shared()
+        {
+            // A server that has a poll of it open writes that down.
+            inner.replicas.tell(Hint::WhoPolls { worker: other.id });
+            tokio::time::sleep(POLL_IS_TOLD).await;
+        }
+        Ok(before(asked_at, ALIVE_WITHOUT_POLL))
     }
 
     /// Ends the leases that a worker lost, and names those of `surviving` that are over.
@@ -117,15 +139,6 @@ impl App {
         self.lose(gone.collect()).await?;
         let held = |lease: &&LeaseKey| leases.iter().any(|row| row.lease == **lease);
         Ok(surviving.iter().filter(|lease| !held(lease)).copied().collect())
-    }
-
-    /// Ends attempts of workers that were judged gone by an earlier server which could not finish that.
-    pub(crate) async fn end_orphaned_leases(&self) -> Result<(), AppError> {
-        for worker in self.inner.store.workers().await?.into_iter().filter(|worker| worker.gone_at.is_some())
-        {
-            self.settle_leases(worker.id, &[]).await?;
-        }
-        Ok(())
     }
 
     /// Ends attempts whose worker is gone.
@@ -203,8 +216,7 @@ impl App {
         if self.inner.heartbeats.set_draining(worker, draining) {
             self.inner.store.set_draining(worker, draining).await?;
             self.inner.dispatch.set_draining(worker, draining);
-            self.inner.changes.note(Change::Workers);
-            self.inner.changes.note(Change::Workers);
+            self.workers_changed();
         }
         Ok(())
     }
@@ -216,9 +228,10 @@ impl App {
     pub async fn leave(&self, worker: &WorkerRow) -> Result<(), AppError> {
         if self.inner.store.gone(worker.id, worker.instance, self.now()).await? {
             tracing::info!(worker.id = %worker.id, worker.name = %worker.name, "worker left");
-            self.inner.heartbeats.gone(worker.id, self.now());
+            self.inner.heartbeats.gone(worker.id);
             self.inner.dispatch.expel(worker.id);
-            self.inner.changes.note(Change::Workers);
+            self.inner.recovery.settle(worker.id, self.now());
+            self.workers_changed();
             self.settle_leases(worker.id, &[]).await?;
         }
         Ok(())

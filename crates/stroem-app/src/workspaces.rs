@@ -8,11 +8,11 @@ use std::{
 };
 
 use lru::LruCache;
-use stroem_core::{Revision, WorkspaceName};
+use stroem_core::{Revision, Timestamp, WorkspaceName};
 use stroem_source::{Snapshot, WorkflowFile, WorkspaceSource};
 use stroem_workflow::{Diagnostic, Plan, PlanHash, SourceFile, Workspace};
 
-use crate::error::AppError;
+use crate::{error::AppError, revisions::Revisions};
 
 const CACHED_REVISIONS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
@@ -42,6 +42,7 @@ pub struct WorkspaceView {
 
 /// All workspaces of the server's config.
 pub(crate) struct Workspaces {
+    revisions: Revisions,
     sources: BTreeMap<WorkspaceName, Arc<dyn WorkspaceSource>>,
     loaded: Mutex<LruCache<(WorkspaceName, Revision), Arc<LoadedWorkspace>>>,
 }
@@ -89,8 +90,11 @@ impl LoadedWorkspace {
 }
 
 impl Workspaces {
-    pub(crate) fn new(sources: BTreeMap<WorkspaceName, Arc<dyn WorkspaceSource>>) -> Self {
-        Self { sources, loaded: Mutex::new(LruCache::new(CACHED_REVISIONS)) }
+    pub(crate) fn new(
+        sources: BTreeMap<WorkspaceName, Arc<dyn WorkspaceSource>>,
+        revisions: Revisions,
+    ) -> Self {
+        Self { revisions, sources, loaded: Mutex::new(LruCache::new(CACHED_REVISIONS)) }
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &WorkspaceName> {
@@ -140,7 +144,7 @@ impl Workspaces {
         if let Some(loaded) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(loaded));
         }
-        let tarball = self.tarball(workspace.as_str(), revision)?;
+        let tarball = self.tarball(workspace.as_str(), revision).await?;
         let files = tokio::task::spawn_blocking(move || stroem_source::workflow_files_of(&tarball));
         let files =
             files.await.map_err(|error| error.to_string()).and_then(|files| files.map_err(|e| e.to_string()));
@@ -151,12 +155,33 @@ impl Workspaces {
         Ok(loaded)
     }
 
-    /// Where a revision's tarball lies.
-    pub(crate) fn tarball(&self, workspace: &str, revision: &Revision) -> Result<PathBuf, AppError> {
+    /// Sees to it that every server can get a revision that is here, before a job pins it.
+    pub(crate) async fn share(
+        &self,
+        workspace: &str,
+        revision: &Revision,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
         let (_, source) = self.source(workspace)?;
-        source.tarball(revision).ok_or_else(|| AppError::NoSuchRevision {
-            workspace: workspace.to_owned(),
-            revision: revision.to_string(),
-        })
+        match source.tarball(revision) {
+            Some(tarball) => self.revisions.share(revision, &tarball, now).await,
+            None => Err(no_such_revision(workspace, revision)),
+        }
     }
+
+    /// Where a revision's tarball lies, which another server may have made.
+    pub(crate) async fn tarball(&self, workspace: &str, revision: &Revision) -> Result<PathBuf, AppError> {
+        let name =
+            WorkspaceName::new(workspace).map_err(|_| AppError::NoSuchWorkspace(workspace.to_owned()))?;
+        let here = self.sources.get(&name).and_then(|source| source.tarball(revision));
+        let found = match here {
+            Some(tarball) => Some(tarball),
+            None => self.revisions.fetch(&name, revision).await?,
+        };
+        found.ok_or_else(|| no_such_revision(workspace, revision))
+    }
+}
+
+fn no_such_revision(workspace: &str, revision: &Revision) -> AppError {
+    AppError::NoSuchRevision { workspace: workspace.to_owned(), revision: revision.to_string() }
 }

@@ -8,7 +8,11 @@ use object_store::{
     ObjectStore, ObjectStoreExt as _, PutPayload, local::LocalFileSystem, path::Path as ObjectPath,
 };
 
-use crate::{BlobError, BlobKey, upload};
+use crate::{
+    BlobError, BlobKey, BlobTable,
+    table::{Table, failed},
+    upload,
+};
 
 /// A place for blobs. Clones share it.
 ///
@@ -18,7 +22,13 @@ use crate::{BlobError, BlobKey, upload};
 /// - All operations may run concurrently. Dropping the future of a write may or may not store the blob.
 #[derive(Debug, Clone)]
 pub struct BlobStore {
-    objects: Arc<dyn ObjectStore>,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Objects(Arc<dyn ObjectStore>),
+    Table(Table),
 }
 
 /// A blob's key and size, as listed.
@@ -53,7 +63,12 @@ impl BlobStore {
 
     /// Blobs in any object store; `object_store::prefix::PrefixStore` makes one share a bucket.
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects }
+        Self { place: Place::Objects(objects) }
+    }
+
+    /// Blobs in a table.
+    pub fn in_table(table: Arc<dyn BlobTable>) -> Self {
+        Self { place: Place::Table(Table(table)) }
     }
 
     /// Stores a blob from memory.
@@ -61,7 +76,11 @@ impl BlobStore {
     /// # Errors
     /// [`BlobError::Store`].
     pub async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<(), BlobError> {
-        let stored = self.objects.put(&object_path(key), PutPayload::from_bytes(bytes)).await;
+        let objects = match &self.place {
+            Place::Objects(objects) => objects,
+            Place::Table(table) => return table.put(key, bytes).await,
+        };
+        let stored = objects.put(&object_path(key), PutPayload::from_bytes(bytes)).await;
         stored.map(|_| ()).map_err(|error| BlobError::from_store("put", key, error))
     }
 
@@ -70,7 +89,10 @@ impl BlobStore {
     /// # Errors
     /// [`BlobError::File`] when the file cannot be read, [`BlobError::Store`].
     pub async fn put_file(&self, key: &BlobKey, path: &Path) -> Result<(), BlobError> {
-        upload::put_file(self, &*self.objects, key, path).await
+        match &self.place {
+            Place::Objects(objects) => upload::put_file(self, &**objects, key, path).await,
+            Place::Table(table) => table.put_file(key, path).await,
+        }
     }
 
     /// The whole blob; for blobs that are known to be small, see [`Self::stream`].
@@ -79,7 +101,15 @@ impl BlobStore {
     /// [`BlobError::NotFound`], [`BlobError::Store`].
     pub async fn get(&self, key: &BlobKey) -> Result<Bytes, BlobError> {
         let fails = |error| BlobError::from_store("get", key, error);
-        self.objects.get(&object_path(key)).await.map_err(fails)?.bytes().await.map_err(fails)
+        match &self.place {
+            Place::Objects(objects) => {
+                objects.get(&object_path(key)).await.map_err(fails)?.bytes().await.map_err(fails)
+            }
+            Place::Table(table) => {
+                let blob = table.find(key, "get").await?;
+                table.get_range(key, blob, 0..blob.size_bytes).await
+            }
+        }
     }
 
     /// Some bytes of a blob. The end of the range is cut to the blob's size; an empty range that starts at or
@@ -89,16 +119,18 @@ impl BlobStore {
     /// [`BlobError::NotFound`], [`BlobError::OutOfRange`] when the range starts behind the end,
     /// [`BlobError::Store`].
     pub async fn get_range(&self, key: &BlobKey, range: Range<u64>) -> Result<Bytes, BlobError> {
-        let size_bytes = self.size(key).await?;
-        if range.start > size_bytes {
-            return Err(BlobError::OutOfRange { key: key.clone(), start: range.start, size_bytes });
+        match &self.place {
+            Place::Objects(objects) => {
+                let Some(range) = inside(key, range, self.size(key).await?)? else { return Ok(Bytes::new()) };
+                let read = objects.get_range(&object_path(key), range).await;
+                read.map_err(|error| BlobError::from_store("get", key, error))
+            }
+            Place::Table(table) => {
+                let blob = table.find(key, "get").await?;
+                let Some(range) = inside(key, range, blob.size_bytes)? else { return Ok(Bytes::new()) };
+                table.get_range(key, blob, range).await
+            }
         }
-        let range = range.start..range.end.min(size_bytes);
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let read = self.objects.get_range(&object_path(key), range).await;
-        read.map_err(|error| BlobError::from_store("get", key, error))
     }
 
     /// The size of a blob in bytes.
@@ -106,7 +138,11 @@ impl BlobStore {
     /// # Errors
     /// [`BlobError::NotFound`], [`BlobError::Store`].
     pub async fn size(&self, key: &BlobKey) -> Result<u64, BlobError> {
-        let head = self.objects.head(&object_path(key)).await;
+        let objects = match &self.place {
+            Place::Objects(objects) => objects,
+            Place::Table(table) => return Ok(table.find(key, "size").await?.size_bytes),
+        };
+        let head = objects.head(&object_path(key)).await;
         head.map(|meta| meta.size).map_err(|error| BlobError::from_store("size", key, error))
     }
 
@@ -127,7 +163,11 @@ impl BlobStore {
     /// # Errors
     /// [`BlobError::NotFound`], [`BlobError::Store`]; the pieces fail with [`BlobError::Store`].
     pub async fn stream(&self, key: &BlobKey) -> Result<BlobStream, BlobError> {
-        let found = self.objects.get(&object_path(key)).await;
+        let objects = match &self.place {
+            Place::Objects(objects) => objects,
+            Place::Table(table) => return Ok(table.stream(key, table.find(key, "get").await?)),
+        };
+        let found = objects.get(&object_path(key)).await;
         let found = found.map_err(|error| BlobError::from_store("get", key, error))?;
         let size_bytes = found.meta.size;
         let key = key.clone();
@@ -135,12 +175,34 @@ impl BlobStore {
         Ok(BlobStream { size_bytes, chunks: chunks.boxed() })
     }
 
+    /// Notes that a blob is in use, so that nobody removes it as unused. False when it is not there, or when its place keeps
+    /// no such notes: then it is to be stored again.
+    ///
+    /// # Errors
+    /// [`BlobError::Store`].
+    pub async fn renew(&self, key: &BlobKey) -> Result<bool, BlobError> {
+        match &self.place {
+            Place::Objects(_) => Ok(false),
+            Place::Table(table) => {
+                let renewed = table.0.renew(key.as_str()).await;
+                renewed.map_err(|error| failed("renew", key, error))
+            }
+        }
+    }
+
     /// Removes a blob. A blob that does not exist is removed already.
     ///
     /// # Errors
     /// [`BlobError::Store`].
     pub async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
-        match self.objects.delete(&object_path(key)).await {
+        let objects = match &self.place {
+            Place::Objects(objects) => objects,
+            Place::Table(table) => {
+                let deleted = table.0.delete(key.as_str()).await;
+                return deleted.map_err(|error| failed("delete", key, error));
+            }
+        };
+        match objects.delete(&object_path(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(BlobError::from_store("delete", key, error)),
         }
@@ -149,8 +211,12 @@ impl BlobStore {
     /// The blobs below `prefix` (whole segments: `logs` has `logs/a`, not `logs-old/a`), or all, in no order.
     /// Objects whose names are not keys are not ours and are left out.
     pub fn list(&self, prefix: Option<&BlobKey>) -> BoxStream<'static, Result<BlobInfo, BlobError>> {
+        let objects = match &self.place {
+            Place::Objects(objects) => objects,
+            Place::Table(table) => return table.list(prefix),
+        };
         let text = prefix.map(BlobKey::to_string).unwrap_or_default();
-        let found = self.objects.list(prefix.map(object_path).as_ref());
+        let found = objects.list(prefix.map(object_path).as_ref());
         found
             .filter_map(move |entry| {
                 let info = match entry {
@@ -167,6 +233,15 @@ impl BlobStore {
             })
             .boxed()
     }
+}
+
+/// The part of a range that lies within a blob; none when it is empty.
+fn inside(key: &BlobKey, range: Range<u64>, size_bytes: u64) -> Result<Option<Range<u64>>, BlobError> {
+    if range.start > size_bytes {
+        return Err(BlobError::OutOfRange { key: key.clone(), start: range.start, size_bytes });
+    }
+    let range = range.start..range.end.min(size_bytes);
+    Ok((!range.is_empty()).then_some(range))
 }
 
 pub(crate) fn object_path(key: &BlobKey) -> ObjectPath {

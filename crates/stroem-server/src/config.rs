@@ -27,6 +27,7 @@ pub static SCHEMA: Schema = Schema {
     keys: &[
         Key::new("listen", ADDRESS, "Where the server listens.").or("127.0.0.1:8080"),
         Key::new("data_dir", Kind::Text, "The embedded database, tarballs, sealed logs and the key file.").or(".stroem/server"),
+        Key::new("key_file", Kind::Text, "The key for secret inputs; `secret.key` in `data_dir` when left out. All servers of a database need the same."),
         Key::new("db", Kind::Section(&DB), "The database; embedded SQLite in `data_dir` when left out."),
         Key::new("worker_token", Kind::Secret, "What workers register with.").required(),
         Key::new("workspaces", Kind::Named(&Kind::Section(&WORKSPACE)), "Workspaces by name."),
@@ -90,6 +91,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Everything that it keeps.
     pub data_dir: PathBuf,
+    /// The key for secret inputs, unless it is in the data directory.
+    pub key_file: Option<PathBuf>,
     /// The database.
     pub database: Database,
     /// What workers register with.
@@ -127,6 +130,7 @@ pub enum Database {
 struct Written {
     listen: SocketAddr,
     data_dir: PathBuf,
+    key_file: Option<PathBuf>,
     db: Option<WrittenDatabase>,
     worker_token: Secret,
     workspaces: Option<BTreeMap<String, Folder>>,
@@ -203,6 +207,7 @@ impl ServerConfig {
         Ok(Self {
             listen: written.listen,
             data_dir: written.data_dir,
+            key_file: written.key_file,
             database,
             worker_token: written.worker_token,
             workspaces,
@@ -217,6 +222,9 @@ impl ServerConfig {
     pub fn app_options(&self) -> AppOptions {
         let mut options =
             AppOptions::new(self.worker_token.clone(), self.data_dir.clone(), self.workspaces.clone());
+        if let Some(key_file) = &self.key_file {
+            options.key_file.clone_from(key_file);
+        }
         options.heartbeat_timeout = Duration::from_secs(self.recovery.heartbeat_timeout_secs);
         options.heartbeat_interval = options.heartbeat_interval.min(options.heartbeat_timeout / 3);
         options.sweep_interval = Duration::from_secs(self.recovery.sweep_interval_secs);

@@ -65,7 +65,9 @@ fn classify(error: &AppError) -> (StatusCode, &'static str) {
         AppError::Store(stroem_app::StoreError::Unavailable(_)) => {
             (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
         }
-        AppError::Disk { .. } | AppError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        AppError::OtherKey { .. } | AppError::Disk { .. } | AppError::Store(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
     }
 }
 

@@ -14,7 +14,6 @@ mod public;
 mod router;
 mod serve;
 mod service;
-mod sole;
 mod stores;
 mod transport;
 mod worker;

@@ -15,10 +15,10 @@ use crate::{Database, Stores};
 /// As [`SqliteStore::open`] and [`PostgresStore::open`].
 pub async fn open(database: &Database) -> Result<Stores, StoreError> {
     Ok(match database {
-        Database::Sqlite { dir } => Stores::of(Arc::new(SqliteStore::open(dir)?)),
+        Database::Sqlite { dir } => Stores::alone(Arc::new(SqliteStore::open(dir)?)),
         Database::Postgres { url, max_connections } => {
-            let options = Options { connections: *max_connections, hints: false, ..Options::default() };
-            Stores::of(Arc::new(PostgresStore::open(url.expose(), options).await?))
+            let options = Options { connections: *max_connections, ..Options::default() };
+            Stores::shared(Arc::new(PostgresStore::open(url.expose(), options).await?))
         }
     })
 }

@@ -79,6 +79,11 @@ impl DispatchStore for PostgresStore {
     }
 }
 
+/// Who is gone or drains asks for no queue.
+const CLAIM: &str = "SELECT job, step, attempt, fence, version FROM claim($1, CASE WHEN EXISTS ( \
+                     SELECT 1 FROM worker WHERE id = $1 AND (gone_at IS NOT NULL OR draining)) \
+                     THEN '{}'::text[] ELSE $2::text[] END, $3, $4, $5, $6, $7)";
+
 /// One round trip; without a ready step nothing is written.
 async fn claim(inner: &Arc<Inner>, request: &ClaimRequest) -> Outcome<Vec<Claim>> {
     let keys: Vec<String> = request.keys.iter().map(TagSet::queue_key).collect();
@@ -87,7 +92,7 @@ async fn claim(inner: &Arc<Inner>, request: &ClaimRequest) -> Outcome<Vec<Claim>
     }
     let statement = |slot, mark| {
         Request::new(
-            "SELECT job, step, attempt, fence, version FROM claim($1, $2, $3, $4, $5, $6, $7)",
+            CLAIM,
             values![
                 uuid(request.worker.as_bytes()),
                 keys.clone(),

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use stroem_core::{JobId, TagSet, Timestamp, WorkerId};
+use stroem_core::{JobId, JobStatus, TagSet, Timestamp, WorkerId};
 use stroem_engine::Effect;
 use stroem_store::{Claim, Hint, HintStream, Leadership, ReplicaStore, StoreError};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     PostgresStore,
+    connection::values,
     failure::{Failure, Outcome},
     leader,
     pool::Pool,
@@ -54,17 +55,39 @@ struct Gathered {
 
 #[derive(Default)]
 struct Waiting {
-    ready: BTreeSet<TagSet>,
-    jobs: BTreeMap<JobId, i64>,
+    ready: BTreeMap<TagSet, u32>,
+    jobs: BTreeMap<JobId, (i64, JobStatus)>,
+    logs: BTreeSet<JobId>,
     stop: BTreeSet<WorkerId>,
+    workers: bool,
+    who_polls: BTreeSet<WorkerId>,
     timer: Option<Timestamp>,
     anything: bool,
 }
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        let Self { ready, jobs, stop, timer, anything } = self;
-        ready.is_empty() && jobs.is_empty() && stop.is_empty() && timer.is_none() && !anything
+        let Self { ready, jobs, logs, stop, workers, who_polls, timer, anything } = self;
+        let lists = ready.is_empty() && jobs.is_empty() && logs.is_empty() && stop.is_empty();
+        lists && who_polls.is_empty() && timer.is_none() && !workers && !anything
+    }
+
+    fn add(&mut self, hint: Hint) {
+        match hint {
+            Hint::Ready { tags, steps } => {
+                let ready = self.ready.entry(tags).or_default();
+                *ready = ready.saturating_add(steps);
+            }
+            Hint::JobChanged { job, version, status } => drop(self.jobs.insert(job, (version, status))),
+            Hint::LogGrew { job } => drop(self.logs.insert(job)),
+            Hint::Stop { worker } => drop(self.stop.insert(worker)),
+            Hint::WorkersChanged => self.workers = true,
+            Hint::WhoPolls { worker } => drop(self.who_polls.insert(worker)),
+            Hint::TimerAdded { due_at } => {
+                self.timer = Some(self.timer.map_or(due_at, |timer| timer.min(due_at)));
+            }
+            Hint::Anything => self.anything = true,
+        }
     }
 }
 
@@ -74,11 +97,17 @@ impl Waiting {
 struct Message {
     from: Uuid,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ready: Vec<String>,
+    ready: Vec<(String, u32)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    jobs: Vec<(JobId, i64)>,
+    jobs: Vec<(JobId, i64, JobStatus)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logs: Vec<JobId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stop: Vec<WorkerId>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    workers: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    who_polls: Vec<WorkerId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timer_us: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -103,39 +132,37 @@ impl Hints {
 
     /// Gathers what a commit means to others.
     pub(crate) fn committed(&self, effects: &[Effect]) {
-        if !self.is_on {
-            return;
-        }
-        let mut waiting = self.gathered.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for effect in effects {
-            match effect {
-                Effect::Ready { tags } => drop(waiting.ready.insert(tags.clone())),
-                Effect::Kill(kill) => drop(waiting.stop.insert(kill.worker)),
-                Effect::TimerAdded { due_at } => {
-                    waiting.timer = Some(waiting.timer.map_or(*due_at, |timer| timer.min(*due_at)));
-                }
-                Effect::JobChanged { job, version, .. } => drop(waiting.jobs.insert(*job, *version)),
-                // Only the server that talks to the worker has a use for it.
-                Effect::Released { .. } => {}
+        self.gather(effects.iter().filter_map(|effect| match effect {
+            Effect::Ready { tags } => Some(Hint::Ready { tags: tags.clone(), steps: 1 }),
+            Effect::Kill(kill) => Some(Hint::Stop { worker: kill.worker }),
+            Effect::TimerAdded { due_at } => Some(Hint::TimerAdded { due_at: *due_at }),
+            Effect::JobChanged { job, version, status } => {
+                Some(Hint::JobChanged { job: *job, version: *version, status: *status })
             }
-        }
-        self.gathered.bounded(&mut waiting);
+            // Only the server that talks to the worker has a use for it.
+            Effect::Released { .. } => None,
+        }));
     }
 
     /// Gathers that a claim changed a job.
     pub(crate) fn claimed(&self, claim: &Claim) {
+        let (job, version) = (claim.lease.attempt.job, claim.job_version);
+        self.gather([Hint::JobChanged { job, version, status: JobStatus::Running }]);
+    }
+
+    fn gather(&self, hints: impl IntoIterator<Item = Hint>) {
         if !self.is_on {
             return;
         }
         let mut waiting = self.gathered.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.jobs.insert(claim.lease.attempt.job, claim.job_version);
+        hints.into_iter().for_each(|hint| waiting.add(hint));
         self.gathered.bounded(&mut waiting);
     }
 }
 
 impl Gathered {
     fn bounded(&self, waiting: &mut Waiting) {
-        if waiting.jobs.len() > JOBS_MAX {
+        if waiting.jobs.len() + waiting.logs.len() > JOBS_MAX {
             *waiting = Waiting { anything: true, ..Waiting::default() };
         }
         if !waiting.is_empty() {
@@ -203,14 +230,21 @@ impl Service {
         if message.from == me {
             return;
         }
-        for tags in message.ready {
+        for (tags, steps) in message.ready {
             // A server of a newer version may have tags that this one cannot read: it has no workers for them.
             if let Ok(tags) = TagSet::from_queue_key(&tags) {
-                self.tell(Hint::Ready { tags });
+                self.tell(Hint::Ready { tags, steps });
             }
         }
-        message.jobs.into_iter().for_each(|(job, version)| self.tell(Hint::JobChanged { job, version }));
+        for (job, version, status) in message.jobs {
+            self.tell(Hint::JobChanged { job, version, status });
+        }
+        message.logs.into_iter().for_each(|job| self.tell(Hint::LogGrew { job }));
         message.stop.into_iter().for_each(|worker| self.tell(Hint::Stop { worker }));
+        message.who_polls.into_iter().for_each(|worker| self.tell(Hint::WhoPolls { worker }));
+        if message.workers {
+            self.tell(Hint::WorkersChanged);
+        }
         if let Some(timer_us) = message.timer_us {
             self.tell(Hint::TimerAdded { due_at: Timestamp::from_micros(timer_us) });
         }
@@ -236,19 +270,22 @@ fn messages(from: Uuid, waiting: Waiting) -> Vec<Message> {
     }
     let rest = Message {
         from,
-        ready: waiting.ready.iter().map(TagSet::queue_key).collect(),
+        ready: waiting.ready.iter().map(|(tags, steps)| (tags.queue_key(), *steps)).collect(),
         stop: waiting.stop.into_iter().collect(),
+        workers: waiting.workers,
+        who_polls: waiting.who_polls.into_iter().collect(),
         timer_us: waiting.timer.map(Timestamp::as_micros),
         anything: waiting.anything,
         ..Message::default()
     };
-    let jobs: Vec<_> = waiting.jobs.into_iter().collect();
-    let mut messages: Vec<Message> = jobs
-        .chunks(JOBS_PER_MESSAGE)
-        .map(|jobs| Message { from, jobs: jobs.to_vec(), ..Message::default() })
-        .collect();
-    messages.push(rest);
-    messages
+    let jobs: Vec<_> =
+        waiting.jobs.into_iter().map(|(job, (version, status))| (job, version, status)).collect();
+    let logs: Vec<_> = waiting.logs.into_iter().collect();
+    let jobs = jobs.chunks(JOBS_PER_MESSAGE);
+    let jobs = jobs.map(|jobs| Message { from, jobs: jobs.to_vec(), ..Message::default() });
+    let logs = logs.chunks(JOBS_PER_MESSAGE);
+    let logs = logs.map(|logs| Message { from, logs: logs.to_vec(), ..Message::default() });
+    jobs.chain(logs).chain([rest]).collect()
 }
 
 async fn notify(client: &Client, channel: &str, messages: &[Message]) -> Outcome<()> {
@@ -274,9 +311,26 @@ impl ReplicaStore for PostgresStore {
         Box::new(Subscription { heard: self.inner.hints.heard.subscribe() })
     }
 
+    fn tell(&self, hint: Hint) {
+        self.inner.hints.gather([hint]);
+    }
+
     async fn try_lead(&self) -> Result<Option<Box<dyn Leadership>>, StoreError> {
         let guard = leader::try_lead(&self.inner).await?;
         Ok(guard.map(|guard| Box::new(guard) as Box<dyn Leadership>))
+    }
+
+    async fn time(&self) -> Result<Timestamp, StoreError> {
+        self.database_time().await
+    }
+
+    async fn agree(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        let (name_text, value_text) = (name.to_owned(), value.to_owned());
+        let first = "INSERT INTO agreed (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        self.write_one(first, move || values![name_text.clone(), value_text.clone()]).await?;
+        let question = "SELECT value FROM agreed WHERE name = $1";
+        let found = self.inner.read(question, values![name.to_owned()], |columns| columns.value()).await?;
+        found.into_iter().next().ok_or_else(|| StoreError::Internal("what was agreed on is gone".to_owned()))
     }
 }
 
@@ -305,7 +359,7 @@ mod tests {
 
     #[test]
     fn what_waits_fits_into_messages() {
-        let jobs = (0..200).map(|number| (job(number), i64::MAX)).collect();
+        let jobs = (0..200).map(|number| (job(number), (i64::MAX, JobStatus::Completed))).collect();
         let waiting = Waiting { jobs, timer: Some(Timestamp::from_micros(5)), ..Waiting::default() };
         let messages = messages(Uuid::nil(), waiting);
         assert_eq!(
@@ -322,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_becomes_anything() {
-        let message = Message { ready: vec!["x".repeat(PAYLOAD_BYTES)], ..Message::default() };
+        let message = Message { ready: vec![("x".repeat(PAYLOAD_BYTES), 1)], ..Message::default() };
         assert!(payload(&message).contains("\"anything\":true"));
     }
 

@@ -48,13 +48,32 @@ pub(crate) async fn try_lead(inner: &Arc<Inner>) -> Result<Option<LeaderGuard>, 
     Ok(Some(guard))
 }
 
+/// Who does not lead keeps the connection for its next try. It asks and does not wait in the database: a statement that
+/// waits there keeps everything that is dead since its begin from being cleaned away.
 pub(crate) async fn lock(inner: &Inner) -> Outcome<Option<(Client, CancellationToken)>> {
     let connector = &inner.pool.connector;
-    let (client, ended) = connector.open(None).await?;
+    let mut standby = inner.standby.lock().await;
+    let kept = standby.take().filter(|(client, _)| !client.is_closed());
+    let (client, ended) = match kept {
+        Some(kept) => kept,
+        None => {
+            let opened = connector.open(None).await?;
+            opened.0.batch_execute(OF_THE_LEADER).await?;
+            opened
+        }
+    };
     let sql = "SELECT pg_try_advisory_lock(hashtextextended('stroem leader ' || $1::text, 0))";
     let taken: bool = client.query_one(sql, &[&connector.options.schema]).await?.try_get(0)?;
-    Ok(taken.then_some((client, ended)))
+    if taken {
+        return Ok(Some((client, ended)));
+    }
+    *standby = Some((client, ended));
+    Ok(None)
 }
+
+/// A leader whose process hangs, or whose machine is gone without a word, does not keep the lock.
+const OF_THE_LEADER: &str = "SET idle_session_timeout = '15s'; SET tcp_keepalives_idle = 2; \
+                             SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 2";
 
 /// Ends when the connection does not answer in time.
 async fn silence(client: &Client) {

@@ -79,6 +79,8 @@ pub(crate) struct Inner {
     pub(crate) queue_keys: Mutex<LruCache<String, ()>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) closed: CancellationToken,
+    /// The connection with which a server that does not lead tries again.
+    pub(crate) standby: tokio::sync::Mutex<Option<(tokio_postgres::Client, CancellationToken)>>,
 }
 
 impl PostgresStore {
@@ -120,6 +122,7 @@ impl PostgresStore {
             queue_keys: Mutex::new(LruCache::new(QUEUE_KEYS)),
             counters,
             closed,
+            standby: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -76,7 +76,7 @@ fn claim(connection: &Connection, request: &ClaimRequest) -> Outcome<Vec<Claim>>
     places.sort_unstable();
     places.dedup();
     places.truncate(request.limit as usize);
-    if places.is_empty() {
+    if places.is_empty() || !takes_steps(connection, request.worker)? {
         return Ok(Vec::new());
     }
     let mut fence = take_fences(connection, places.len())?;
@@ -86,6 +86,13 @@ fn claim(connection: &Connection, request: &ClaimRequest) -> Outcome<Vec<Claim>>
         claims.push(take(connection, place, request, Fence(fence))?);
     }
     Ok(claims)
+}
+
+/// Whether a worker is neither gone nor draining.
+fn takes_steps(connection: &Connection, worker: WorkerId) -> Outcome<bool> {
+    let mut statement =
+        connection.prepare_cached("SELECT gone_at IS NULL AND NOT draining FROM worker WHERE id = ?1")?;
+    Ok(statement.query_row([worker.as_bytes()], |row| row.get(0)).optional()?.unwrap_or(true))
 }
 
 fn queue_key(connection: &Connection, tags: &str) -> Outcome<Option<i64>> {

@@ -14,7 +14,6 @@ mod job;
 mod log;
 mod migrations;
 mod reader;
-mod replica;
 mod store;
 pub mod transfer;
 mod worker;

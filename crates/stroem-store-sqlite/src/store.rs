@@ -3,7 +3,7 @@
 use std::{
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
 };
 
 use lru::LruCache;
@@ -46,7 +46,6 @@ pub struct SqliteStore {
     pub(crate) logs: Writer,
     pub(crate) plans: Arc<Mutex<LruCache<PlanHash, Arc<Plan>>>>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) is_led: Arc<AtomicBool>,
     _dir: DataDir,
 }
 
@@ -80,7 +79,6 @@ impl SqliteStore {
             logs: Writer::start("store-write-log", logs, Arc::clone(&counters))?,
             plans: Arc::new(Mutex::new(LruCache::new(CACHED_PLANS))),
             counters,
-            is_led: Arc::default(),
             _dir: dir,
         })
     }

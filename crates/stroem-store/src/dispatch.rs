@@ -73,7 +73,7 @@ pub trait DispatchStore: Send + Sync {
     /// steps ready -> running (attempt + 1, fence, worker, outcome and error cleared) and their job pending -> running
     /// (`started_at`, version + 1 for each claim). Takes the highest priority first and within it the oldest `ready_at`,
     /// across all keys; skips rows whose `avoid_worker` is this worker and that became ready less than [`AVOID_WORKER`]
-    /// ago. Its cost depends on `limit` and the number of keys, not on the length of the queue.
+    /// ago. A worker that is noted as gone or as draining gets nothing. Its cost depends on `limit` and the number of keys, not on the length of the queue.
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError>;
 
     /// Every queue key that has ready steps now.

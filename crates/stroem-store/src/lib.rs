@@ -10,6 +10,7 @@
 //!
 //! An implementation passes [`conformance`] (feature `conformance`). SQL stays in the implementations.
 
+mod blob;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dispatch;
@@ -22,6 +23,7 @@ mod worker;
 
 use std::sync::Arc;
 
+pub use blob::{BLOB_PART_BYTES, BlobContent, BlobRow, BlobRows, UNNAMED_KEPT};
 pub use dispatch::{AVOID_WORKER, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth};
 pub use error::StoreError;
 pub use job::{

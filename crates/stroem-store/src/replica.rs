@@ -5,17 +5,19 @@
 //! then even without a hint.
 
 use async_trait::async_trait;
-use stroem_core::{JobId, TagSet, Timestamp, WorkerId};
+use stroem_core::{JobId, JobStatus, TagSet, Timestamp, WorkerId};
 
-use crate::StoreError;
+use crate::{BlobRows, StoreError};
 
 /// What another server's commit or claim may mean for this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// A step may be claimed from this queue.
+    /// Steps may be claimed from this queue.
     Ready {
         /// The queue's key.
         tags: TagSet,
+        /// How many became ready.
+        steps: u32,
     },
     /// A job has this version, or a later one.
     JobChanged {
@@ -23,9 +25,23 @@ pub enum Hint {
         job: JobId,
         /// Its version.
         version: i64,
+        /// Its state in that version.
+        status: JobStatus,
+    },
+    /// A job's log has more lines.
+    LogGrew {
+        /// The job.
+        job: JobId,
     },
     /// A worker should stop attempts: its leases say which.
     Stop {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Workers came, went, or drain.
+    WorkersChanged,
+    /// A server asks who has a poll of this worker open: that is a sign of life, to be written at once.
+    WhoPolls {
         /// The worker.
         worker: WorkerId,
     },
@@ -54,13 +70,23 @@ pub trait Leadership: Send + Sync {
     async fn lost(&self);
 }
 
-/// A store that several servers may share.
+/// A store that several servers share.
 #[async_trait]
-pub trait ReplicaStore: Send + Sync {
+pub trait ReplicaStore: BlobRows {
     /// Hints from now on, of all other servers on this store and none of this handle's own commits: their effects are in
     /// [`Committed`](crate::Committed).
     fn hints(&self) -> Box<dyn HintStream>;
 
+    /// Tells all other servers something besides what commits and claims tell by themselves. It may be lost with this
+    /// server.
+    fn tell(&self, hint: Hint);
+
     /// Takes the leadership, of which there is one for each store, if nobody has it.
     async fn try_lead(&self) -> Result<Option<Box<dyn Leadership>>, StoreError>;
+
+    /// The store's clock, which all its servers go by.
+    async fn time(&self) -> Result<Timestamp, StoreError>;
+
+    /// What the servers of this store agreed on under a name: the value of whoever came first, which may be this one.
+    async fn agree(&self, name: &str, value: &str) -> Result<String, StoreError>;
 }

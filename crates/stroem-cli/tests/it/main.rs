@@ -15,6 +15,7 @@ mod outputs;
 mod pods;
 mod postgres;
 mod quiet;
+mod replicas;
 mod review;
 mod routing;
 mod scenarios;

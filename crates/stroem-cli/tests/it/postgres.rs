@@ -2,7 +2,7 @@
 
 use stroem_testkit::postgres::{self, Restart, Setup};
 
-use crate::harness::{System, folder, stroem};
+use crate::harness::{System, folder};
 
 const CHAIN: &str = "tasks:\n  t:\n    flow:\n      a: {type: script, script: 'for i in 1 2 3 4 5 6 7 8 9 10; do echo line $i; sleep 0.2; done; echo \"OUTPUT: {\\\"n\\\": 1}\"'}\n      b: {type: script, depends_on: [a], env: {N: '{{ a.output.n }}'}, script: 'echo \"OUTPUT: {\\\"n\\\": $((N + 1))}\"'}\n";
 
@@ -39,30 +39,4 @@ async fn system_a_job_survives_its_server_and_its_postgresql() {
         let expected: Vec<String> = (1..=10).map(|i| format!("line {i}")).collect();
         assert_eq!(system.printed(job).await, expected, "round {round}");
     }
-}
-
-#[tokio::test]
-async fn system_a_second_server_on_one_database_is_refused() {
-    let test = "system_a_second_server_on_one_database_is_refused";
-    let server = match postgres::shared() {
-        Ok(server) => server,
-        Err(missing) => return stroem_testkit::skip(test, &missing.0),
-    };
-    let database = server.database();
-    let dir = folder(CHAIN);
-    let _first = system(&database.url(), dir.path()).await;
-    let second = tempfile::tempdir().expect("a directory");
-    let config = second.path().join("server.yaml");
-    let text = format!(
-        "listen: 127.0.0.1:0\ndata_dir: {}\nworker_token: t\ndb: {{url: '{}'}}\n",
-        second.path().join("data").display(),
-        database.url()
-    );
-    std::fs::write(&config, text).expect("written");
-    let path = config.to_str().expect("UTF-8").to_owned();
-    let ran =
-        tokio::task::spawn_blocking(move || stroem(&["server", "--config", &path])).await.expect("it ends");
-    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert_eq!(ran.status.code(), Some(6), "{told}");
-    assert!(told.contains("another server uses this database"), "{told}");
 }

@@ -26,7 +26,7 @@ pub(crate) async fn download(
 ) -> Result<Response, HttpError> {
     let missing = || AppError::NoSuchRevision { workspace: workspace.clone(), revision: revision.clone() };
     let parsed: Revision = revision.parse().map_err(|_| missing())?;
-    let path = app.tarball(&workspace, &parsed)?;
+    let path = app.tarball(&workspace, &parsed).await?;
     let file = tokio::fs::File::open(&path).await.map_err(|_| missing())?;
     let body = Body::from_stream(ReaderStream::with_capacity(file, READ_BYTES));
     Ok(([(header::CONTENT_TYPE, "application/zstd")], body).into_response())

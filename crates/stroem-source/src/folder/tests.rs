@@ -572,6 +572,8 @@ async fn tarballs_are_written_once_and_again_when_they_are_gone() {
 
     fs::remove_file(&first.tarball).expect("removes");
     verified(&source.refresh().await.expect("writes it again"));
+    // What it saw of the writes above may be at work once more.
+    source.close().await;
     let names = fs::read_dir(place.options().tarball_dir).expect("lists").count();
     assert_eq!(names, 2, "two revisions and nothing unfinished");
 }

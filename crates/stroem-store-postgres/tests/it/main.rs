@@ -1,6 +1,7 @@
 //! The store on PostgreSQL against the port's suite, and what is its own: migrations, TLS, broken connections, round
 //! trips, claims under load, several servers.
 
+mod blobs;
 mod claims;
 mod commits;
 mod conformance;

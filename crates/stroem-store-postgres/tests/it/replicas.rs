@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::FutureExt as _;
+use stroem_core::JobStatus;
 use stroem_engine::Event;
 use stroem_store::{
     Hint, HintStream, ReplicaStore as _,
@@ -46,9 +47,9 @@ async fn what_one_server_commits_the_others_hear_and_not_itself() {
     shape.timeout = Some(stroem_core::HumanDuration::from_secs(60));
     let job = create(&one, 1, shape).await;
     let mut missing = vec![
-        Hint::Ready { tags: tags("script") },
+        Hint::Ready { tags: tags("script"), steps: 2 },
         Hint::TimerAdded { due_at: at(60_001) },
-        Hint::JobChanged { job: job.id(), version: 2 },
+        Hint::JobChanged { job: job.id(), version: 2, status: JobStatus::Pending },
     ];
     while !missing.is_empty() {
         let hint = next_change(&mut heard).await;
@@ -57,7 +58,7 @@ async fn what_one_server_commits_the_others_hear_and_not_itself() {
     }
     claim_scripts(&one, 1, 1, at(2)).await;
     let version = loop {
-        if let Hint::JobChanged { job: id, version } = next_change(&mut heard).await {
+        if let Hint::JobChanged { job: id, version, .. } = next_change(&mut heard).await {
             assert_eq!(id, job.id());
             break version;
         }
@@ -104,7 +105,7 @@ async fn after_an_interruption_anything_may_have_changed() {
     );
     listening(&database, 2).await;
     create(&other, 1, plan("one", &[tagged("gpu")])).await;
-    while next(&mut heard).await != (Hint::Ready { tags: tags("gpu") }) {}
+    while next(&mut heard).await != (Hint::Ready { tags: tags("gpu"), steps: 1 }) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,7 +119,7 @@ async fn commits_of_a_moment_share_a_notification() {
     let mut changes = 0;
     loop {
         match next_change(&mut heard).await {
-            Hint::JobChanged { job: id, version } => {
+            Hint::JobChanged { job: id, version, .. } => {
                 assert_eq!(id, job.id());
                 changes += 1;
                 // Three hundred decisions and one version for each claim: the last one is told at the latest.

@@ -7,7 +7,8 @@ use stroem_core::{LeaseKey, Outcome, StepStatus, Timestamp};
 use stroem_engine::{Applied, Event};
 
 use super::support::{
-    JobShape, at, chain, claim, claim_scripts, commit, create, fan, plan, tagged, whole, worker_id,
+    JobShape, at, chain, claim, claim_scripts, commit, create, fan, instance_id, plan, registration, tagged,
+    whole, worker_id,
 };
 use crate::{AVOID_WORKER, Claim, Store};
 
@@ -91,6 +92,21 @@ pub async fn at_most_the_limit_is_claimed(store: &dyn Store) {
     let detail = whole(store, &job, &[1]).await;
     assert_eq!(detail.job.version - i64::from(detail.job.priority), 20, "ten decisions and ten claims");
     assert_eq!(detail.job.started_at, Some(at(2)));
+}
+
+/// The store knows best: another server may have noted that a worker drains or is gone.
+pub async fn who_is_gone_or_drains_gets_nothing(store: &dyn Store) {
+    create(store, 1, fan(3)).await;
+    store.register(registration(1, 11, at(1))).await.expect("registers");
+    assert_eq!(claim_scripts(store, 1, 1, at(2)).await.len(), 1);
+    store.set_draining(worker_id(1), true).await.expect("notes");
+    assert_eq!(claim_scripts(store, 1, 1, at(3)).await, []);
+    store.set_draining(worker_id(1), false).await.expect("notes");
+    assert_eq!(claim_scripts(store, 1, 1, at(4)).await.len(), 1);
+    store.gone(worker_id(1), instance_id(11), at(5)).await.expect("notes");
+    assert_eq!(claim_scripts(store, 1, 1, at(6)).await, []);
+    store.register(registration(1, 12, at(7))).await.expect("registers");
+    assert_eq!(claim_scripts(store, 1, 1, at(8)).await.len(), 1);
 }
 
 /// No fence is given out twice, and a later claim has a greater one, also of the same step.

@@ -51,6 +51,7 @@ macro_rules! store_conformance {
             claims::a_step_is_not_given_to_the_worker_that_it_avoids
             claims::a_step_avoids_a_worker_for_a_while_only
             claims::at_most_the_limit_is_claimed
+            claims::who_is_gone_or_drains_gets_nothing
             claims::fences_grow_with_every_claim
             claims::concurrent_claims_never_give_a_step_twice
             claims::a_claim_and_a_cancel_have_one_winner

@@ -3,7 +3,7 @@
 
 mod cut_off;
 mod fault;
-mod jobs;
+pub(crate) mod jobs;
 mod protocol;
 mod proxy;
 mod random;
