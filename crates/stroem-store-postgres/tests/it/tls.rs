@@ -33,7 +33,7 @@ async fn the_mode_decides_whom_the_store_talks_to() {
     let dir = tempfile::tempdir().expect("a directory");
     let (certificate, key) = self_signed(dir.path(), "server", "localhost");
     let (stranger, _) = self_signed(dir.path(), "stranger", "localhost");
-    let setup = Setup { tcp: true, tls: Some((certificate.clone(), key)) };
+    let setup = Setup { tcp: true, tls: Some((certificate.clone(), key)), ..Setup::default() };
     let server = match postgres::private(&setup) {
         Ok(server) => server,
         Err(missing) => return stroem_testkit::skip("the_mode_decides_whom_the_store_talks_to", &missing.0),
@@ -78,7 +78,7 @@ async fn the_mode_decides_whom_the_store_talks_to() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_tls_is_refused_when_tls_is_required() {
-    let server = match postgres::private(&Setup { tcp: true, tls: None }) {
+    let server = match postgres::private(&Setup { tcp: true, ..Setup::default() }) {
         Ok(server) => server,
         Err(missing) => {
             return stroem_testkit::skip("a_server_without_tls_is_refused_when_tls_is_required", &missing.0);
