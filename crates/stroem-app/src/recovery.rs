@@ -118,8 +118,11 @@ async fn lost_workers(app: &App, judge: &mut Judge) -> Result<(), AppError> {
         }
     }
     for worker in app.inner.heartbeats.silent_since(limit) {
+        if !app.inner.store.gone(worker.id, worker.instance, now).await? {
+            // A newer instance has just registered, at another server.
+            continue;
+        }
         tracing::warn!(worker.id = %worker.id, worker.name = %worker.name, "worker lost");
-        app.inner.store.gone(worker.id, worker.instance, now).await?;
         app.inner.heartbeats.gone(worker.id);
         app.inner.dispatch.expel(worker.id);
         app.inner.recovery.settle(worker.id, now);

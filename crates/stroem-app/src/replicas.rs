@@ -96,7 +96,7 @@ impl Replicas {
     }
 
     fn leads(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.leads.load(Ordering::Relaxed))
+        self.shared.as_ref().is_none_or(|shared| shared.leads.load(Ordering::Relaxed))
     }
 
     /// All servers must have the key with which secret inputs are sealed. A key that was made just now and is not the one is
@@ -137,6 +137,11 @@ pub(crate) async fn look(app: App) {
 }
 
 impl App {
+    /// Whether this server does what only one server of a store does. One that is alone always does.
+    pub fn leads(&self) -> bool {
+        self.inner.replicas.leads()
+    }
+
     async fn hear(&self, hint: Hint) {
         let inner = &self.inner;
         match hint {

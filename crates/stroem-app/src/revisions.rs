@@ -45,8 +45,8 @@ impl Revisions {
             return Ok(());
         }
         let key = BlobKey::tarball(revision);
-        if !shared.renew(&key).await.map_err(away)? {
-            shared.put_file(&key, tarball).await.map_err(away)?;
+        if !shared.renew(&key).await.map_err(|error| away(&error))? {
+            shared.put_file(&key, tarball).await.map_err(|error| away(&error))?;
             tracing::debug!(%revision, "tarball stored for all servers");
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ impl Revisions {
         let mut blob = match shared.stream(&BlobKey::tarball(revision)).await {
             Ok(blob) => blob,
             Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(away(error)),
+            Err(error) => return Err(away(&error)),
         };
         let unwritable = |error: std::io::Error| AppError::Disk {
             what: format!("tarball of revision {revision}"),
@@ -83,7 +83,7 @@ impl Revisions {
         // It appears whole or not at all.
         let file = tempfile::Builder::new().prefix(".fetched-").tempfile_in(&dir).map_err(unwritable)?;
         let mut out = tokio::fs::File::from_std(file.reopen().map_err(unwritable)?);
-        while let Some(piece) = blob.chunks.try_next().await.map_err(away)? {
+        while let Some(piece) = blob.chunks.try_next().await.map_err(|error| away(&error))? {
             out.write_all(&piece).await.map_err(unwritable)?;
         }
         out.sync_all().await.map_err(unwritable)?;
@@ -93,9 +93,9 @@ impl Revisions {
 }
 
 /// The place for blobs is the store's.
-fn away(error: BlobError) -> AppError {
+fn away(error: &BlobError) -> AppError {
     let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         message = format!("{message}: {cause}");
         source = cause.source();

@@ -32,6 +32,8 @@ pub struct Setup {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// It has PostgreSQL's own settings, among them its durability: for measurements.
     pub durable: bool,
+    /// It writes down every statement that it is sent, see [`Server::statements`].
+    pub statements: bool,
 }
 
 /// How a server is restarted.
@@ -160,6 +162,16 @@ impl Server {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// The statements that it was sent so far, when it was set up to write them down.
+    ///
+    /// # Panics
+    /// When its log cannot be read.
+    pub fn statements(&self) -> Vec<String> {
+        let log = fs::read_to_string(log(&self.home)).expect("the server's log can be read");
+        let sent = |line: &&str| line.contains("LOG:  statement: ") || line.contains("LOG:  execute ");
+        log.lines().filter(sent).map(str::to_owned).collect()
+    }
+
     fn socket(&self) -> PathBuf {
         self.home.join("socket")
     }
@@ -258,6 +270,9 @@ fn start(programs: &Programs, home: &Path, setup: &Setup) -> u16 {
             programs.give(&copy);
         }
         settings.push_str("ssl = on\n");
+    }
+    if setup.statements {
+        settings.push_str("log_statement = 'all'\n");
     }
     let file = data.join("postgresql.conf");
     let defaults = fs::read_to_string(&file).expect("initdb made it");

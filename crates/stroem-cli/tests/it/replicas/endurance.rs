@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use stroem_core::JobId;
-use stroem_testkit::postgres::{self, Restart, Setup};
+use stroem_testkit::postgres::{self, Setup};
+use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use crate::{
@@ -14,6 +15,8 @@ use crate::{
 
 const WORKERS: usize = 4;
 const STEPS: usize = 3;
+/// How long the database is away.
+const AWAY: Duration = Duration::from_secs(3);
 /// Between two kills.
 const PAUSE: Duration = Duration::from_secs(4);
 
@@ -33,7 +36,8 @@ async fn system_two_servers_share_jobs_through_kills_and_a_database_restart() {
         cluster.system.start_worker(&format!("w{number}"), "").await;
     }
     let client = cluster.system.client.clone();
-    let creating = tokio::spawn(async move {
+    let mut creating = JoinSet::new();
+    creating.spawn(async move {
         let mut known = Vec::new();
         while known.len() < wanted {
             // Whether a job was made is not known when its server dies over it: then it is found in the list.
@@ -43,7 +47,7 @@ async fn system_two_servers_share_jobs_through_kills_and_a_database_restart() {
         }
         known
     });
-    let mut kills = 0;
+    let (mut kills, mut known) = (0, None);
     loop {
         tokio::time::sleep(PAUSE).await;
         let victim = &mut cluster.servers[kills % 2];
@@ -52,14 +56,21 @@ async fn system_two_servers_share_jobs_through_kills_and_a_database_restart() {
         kills += 1;
         if kills == 3 {
             let database = Arc::clone(&database);
-            let restart = move || database.restart(Restart::Immediate);
-            tokio::task::spawn_blocking(restart).await.expect("it restarts");
+            let away = move || {
+                database.stop();
+                std::thread::sleep(AWAY);
+                database.start();
+            };
+            tokio::task::spawn_blocking(away).await.expect("it restarts");
         }
-        if creating.is_finished() && kills >= 4 && open_jobs(&cluster).await == Some(0) {
+        if let Some(made) = creating.try_join_next() {
+            known = Some(made.expect("all are made"));
+        }
+        if known.is_some() && kills >= 4 && open_jobs(&cluster).await == Some(0) {
             break;
         }
     }
-    let known = creating.await.expect("all are made");
+    let known = known.expect("the loop ends with it");
     for server in &cluster.servers {
         server.answers().await;
     }

@@ -23,6 +23,8 @@ pub(super) fn database(test: &str) -> Option<Database> {
     }
 }
 
+/// Steps that end side by side.
+const FAN: usize = 40;
 const QUICK: &str = "tasks:\n  t:\n    flow:\n      a: {type: script, script: 'true'}\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,6 +48,37 @@ async fn system_a_job_of_one_server_is_claimed_at_once_at_another() {
     ));
     // Without a hint it is looked every two seconds, one on average.
     assert!(waits[7] < Duration::from_millis(500), "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn system_ends_of_one_job_at_two_servers_all_count() {
+    let Some(database) = database("system_ends_of_one_job_at_two_servers_all_count") else { return };
+    let mut text = "tasks:\n  t:\n    flow:\n".to_owned();
+    for step in 0..FAN {
+        text.push_str(&format!("      s{step}: {{type: script, script: 'echo {step}'}}\n"));
+    }
+    let names: Vec<String> = (0..FAN).map(|step| format!("s{step}")).collect();
+    text.push_str(&format!(
+        "      last: {{type: script, depends_on: [{}], script: echo last}}\n",
+        names.join(", ")
+    ));
+    let dir = folder(&text);
+    let mut cluster = Cluster::start(&database.url(), &[dir.path(), dir.path()], "").await;
+    for server in 0..2 {
+        cluster.worker_of(server, &format!("w{server}"), "").await;
+    }
+    let job = cluster.system.execute("t").await;
+    let ended = cluster.system.ended(job).await;
+    assert_eq!(ended.status.as_str(), "completed");
+    assert!(ended.steps.iter().all(|step| step.attempts.len() == 1), "{ended:?}");
+    let mut printed = cluster.system.printed(job).await;
+    assert_eq!(printed.pop().as_deref(), Some("last"));
+    let mut printed: Vec<usize> = printed.iter().map(|line| line.parse().expect("a number")).collect();
+    printed.sort_unstable();
+    assert_eq!(printed, (0..FAN).collect::<Vec<_>>());
+    let workers: std::collections::BTreeSet<_> =
+        ended.steps.iter().map(|step| step.attempts[0].worker_id).collect();
+    assert_eq!(workers.len(), 2, "both servers had a part in it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,18 +18,10 @@ const IDLE_WORKERS: usize = 20;
 /// Longer than a poll is held open, so that each worker polls again once.
 const IDLE_SECONDS: u64 = 26;
 
-/// What the database's log says was asked since it was told to say so.
-fn statements(server: &postgres::Server) -> Vec<String> {
-    let home = server.socket_file().ancestors().nth(2).expect("the server's folder").to_owned();
-    let log = std::fs::read_to_string(home.join("data/server.log")).expect("a log");
-    let asked = |line: &&str| line.contains("LOG:  statement: ") || line.contains("LOG:  execute ");
-    log.lines().filter(asked).map(str::to_owned).collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn system_twenty_idle_workers_of_two_servers_cost_less_than_five_queries_a_second() {
     let test = "system_twenty_idle_workers_of_two_servers_cost_less_than_five_queries_a_second";
-    let database = match postgres::private(&Setup::default()) {
+    let database = match postgres::private(&Setup { statements: true, ..Setup::default() }) {
         Ok(server) => server,
         Err(missing) => return stroem_testkit::skip(test, &missing.0),
     };
@@ -48,12 +40,10 @@ async fn system_twenty_idle_workers_of_two_servers_cost_less_than_five_queries_a
     .await;
     let job = cluster.system.execute("t").await;
     assert_eq!(cluster.system.ended(job).await.status.as_str(), "completed");
-    database.psql("postgres", "ALTER SYSTEM SET log_statement = 'all'");
-    database.psql("postgres", "SELECT pg_reload_conf()");
-    let before = statements(&database).len();
+    let before = database.statements().len();
     // What is counted is what happens in this time.
     tokio::time::sleep(Duration::from_secs(IDLE_SECONDS)).await;
-    let asked = statements(&database).split_off(before);
+    let asked = database.statements().split_off(before);
     say(&format!("{IDLE_WORKERS} idle workers, two servers, {IDLE_SECONDS} s: {} statements", asked.len()));
     let limit = usize::try_from(5 * IDLE_SECONDS).expect("small");
     assert!(asked.len() < limit, "{} statements:\n{}", asked.len(), asked.join("\n"));

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use stroem_core::Timestamp;
+use stroem_testkit::postgres::{self, Setup};
 
 use super::{cluster::Cluster, facts::database};
 use crate::{
-    harness::{folder, wait_for},
+    harness::{folder, signal, wait_for},
     size::say,
 };
 
@@ -40,6 +41,22 @@ async fn system_timers_fire_under_five_seconds_after_their_leader_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn system_a_leader_that_hangs_is_followed_by_another() {
+    let Some(database) = database("system_a_leader_that_hangs_is_followed_by_another") else { return };
+    let dir = folder("tasks: {}\n");
+    let cluster = Cluster::start(&database.url(), &[dir.path(), dir.path()], "").await;
+    let leader = cluster.leader().await;
+    signal("STOP", cluster.servers[leader].pid());
+    let leads = "this server leads";
+    wait_for("the other one leads", async || cluster.servers[1 - leader].log().contains(leads)).await;
+    signal("CONT", cluster.servers[leader].pid());
+    wait_for("the first one gives up", async || {
+        cluster.servers[leader].log().contains("this server does not lead any more")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn system_a_new_leader_judges_nobody_before_a_full_time_out() {
     let Some(database) = database("system_a_new_leader_judges_nobody_before_a_full_time_out") else { return };
     let dir = folder("tasks:\n  t:\n    flow:\n      a: {type: script, script: sleep 1000}\n");
@@ -68,6 +85,31 @@ async fn system_a_new_leader_judges_nobody_before_a_full_time_out() {
     // Its log line is written a moment before it begins.
     assert!(led_for >= timeout - Duration::from_millis(50), "{led_for:?}");
     cluster.system.signal_worker("w1", "CONT");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn system_nobody_is_judged_for_the_time_in_which_the_database_was_away() {
+    let test = "system_nobody_is_judged_for_the_time_in_which_the_database_was_away";
+    let database = match postgres::private(&Setup::default()) {
+        Ok(server) => server,
+        Err(missing) => return stroem_testkit::skip(test, &missing.0),
+    };
+    let dir = folder("tasks:\n  t:\n    flow:\n      a: {type: script, script: sleep 14; echo done}\n");
+    let recovery = "recovery: {heartbeat_timeout_secs: 4}";
+    let folders = [dir.path(), dir.path()];
+    let mut cluster = Cluster::start(&database.url("postgres"), &folders, recovery).await;
+    let other = 1 - cluster.leader().await;
+    cluster.worker_of(other, "w1", "").await;
+    let job = cluster.system.execute("t").await;
+    cluster.system.step_is(job, "a", "running").await;
+    database.stop();
+    // Twice as long as a worker may be silent.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    database.start();
+    let ended = cluster.system.ended(job).await;
+    assert_eq!(ended.status.as_str(), "completed", "{ended:?}");
+    assert_eq!(ended.steps[0].attempts.len(), 1, "{ended:?}");
+    assert_eq!(cluster.system.printed(job).await, ["done"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
