@@ -17,7 +17,7 @@ use std::{
 };
 
 use stroem_core::{Language, Outcome, ScriptBody, ScriptSpec, StepRun};
-use stroem_runner::{Packages, RunRequest, WithPackages, Within};
+use stroem_runner::{Packages, RunRequest, WithPackages, Within, compiled};
 
 use crate::{
     command,
@@ -79,6 +79,9 @@ impl Preparer {
         };
         let file = script_file(script, &layout)?;
         let mut environment = command::environment(request, &self.options, &layout);
+        if let Some((name, dir)) = compiled(script.language, &request.packages.to_string_lossy()) {
+            environment.entry(name.to_owned()).or_insert(dir);
+        }
         let path = environment.get("PATH").map_or(self.options.path.as_str(), String::as_str);
         let mut interpreter = match &script.interpreter {
             Some(text) => command::interpreter(text, path, &directory)?,

@@ -20,7 +20,7 @@ pub mod words;
 
 pub use event::{EventSender, OutputStream, RunnerEvent, StopReason, StopReceiver};
 pub use fake::{FakeRunner, FakeScript};
-pub use packages::{Packages, WithPackages};
+pub use packages::{Packages, WithPackages, compiled};
 pub use request::{ATTEMPT_VARIABLE, Download, RunRequest, StepIdentity, marker_prefix};
 pub use runner::{Runner, Unavailable};
 pub use within::Within;

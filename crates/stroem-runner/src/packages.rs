@@ -143,6 +143,12 @@ impl Packages<'_> {
     }
 }
 
+/// Variables of a script without packages: what its toolchain compiles is kept for later steps. Go builds its whole library
+/// anew otherwise, as each step has a home of its own.
+pub fn compiled(language: Language, cache: &str) -> Option<(&'static str, String)> {
+    (language == Language::Go).then(|| ("GOCACHE", format!("{cache}/go/build")))
+}
+
 /// One word for `sh`, whatever is in it.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))

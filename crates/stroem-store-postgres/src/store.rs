@@ -198,7 +198,7 @@ impl Inner {
 }
 
 /// Makes one row of those that count the same. Whoever comes second finds the rows locked, and passes over them.
-pub(crate) const FOLD: &str = "WITH old AS (DELETE FROM job_count WHERE ctid = ANY (ARRAY( \
+const FOLD: &str = "WITH old AS (DELETE FROM job_count WHERE ctid = ANY (ARRAY( \
      SELECT c.ctid FROM job_count c WHERE EXISTS (SELECT 1 FROM job_count d WHERE d.workspace = c.workspace \
      AND d.task = c.task AND d.shown = c.shown AND d.ctid <> c.ctid) FOR UPDATE SKIP LOCKED)) \
      RETURNING workspace, task, shown, jobs) \

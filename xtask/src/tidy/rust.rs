@@ -85,7 +85,8 @@ pub(crate) fn check_test_binaries(files: &[String], allowances: &mut Allowances)
 }
 
 fn check_sql(file: &str, source: &Source) -> Vec<Problem> {
-    if file.starts_with("crates/stroem-store-") || file.starts_with("xtask/src/tidy/") {
+    let is_product = !is_test_file(file) && !file.contains("/examples/");
+    if file.starts_with("crates/stroem-store-") || file.starts_with("xtask/src/tidy/") || !is_product {
         return vec![];
     }
     let sql = source.strings.iter().filter(|(_, text)| is_sql(text));

@@ -32,7 +32,6 @@ enum What {
     ///
     /// Sealed logs, revisions and the key of secret inputs are files in the server's data directory. The new server
     /// keeps using that directory; where FROM and TO are configurations with different ones, they are copied as well.
-    #[command(verbatim_doc_comment)]
     Copy {
         /// What to read: sqlite:DIRECTORY, postgres://..., or a server's configuration file
         from: String,

@@ -58,8 +58,8 @@ fn is_done(detail: &JobDetail) {
 }
 
 #[tokio::test]
-async fn system_an_installation_moves_to_postgresql_while_a_job_runs_and_back() {
-    let test = "system_an_installation_moves_to_postgresql_while_a_job_runs_and_back";
+async fn system_an_installation_moves_to_postgresql_while_a_job_runs() {
+    let test = "system_an_installation_moves_to_postgresql_while_a_job_runs";
     let Some(database) = database(test) else { return };
     let dir = folder(WORKFLOW);
     let recovery = "recovery: {unmatched_step_timeout_secs: 600}";
@@ -100,21 +100,29 @@ async fn system_an_installation_moves_to_postgresql_while_a_job_runs_and_back() 
     is_done(&system.ended(running).await);
     system.start_worker("w2", "tags: [script, gpu]").await;
     assert_eq!(system.ended(waiting).await.status.as_str(), "completed");
+}
 
-    let running = start_slow(&system, &dir.path().join("go-2")).await;
-    let all = [all.as_slice(), &[running]].concat();
-    let before = answers(&system, &all).await;
+#[tokio::test]
+async fn system_an_installation_that_moved_moves_back_while_a_job_runs() {
+    let test = "system_an_installation_that_moved_moves_back_while_a_job_runs";
+    let Some(database) = database(test) else { return };
+    let dir = folder(WORKFLOW);
+    let mut system = System::start(dir.path()).await;
+    let done = system.execute("quick").await;
+    system.ended(done).await;
+    let running = start_slow(&system, &dir.path().join("go")).await;
+    let before = answers(&system, &[done, running]).await;
     system.kill_server();
-    let back = system.dir().join("back");
-    let copied = copy(&database.url(), &format!("sqlite:{}", back.display())).await;
-    assert_eq!(copied.status.code(), Some(0), "{}", told(&copied));
-    let file = system.dir().join("server.yaml");
-    let text = std::fs::read_to_string(&file).expect("written before");
-    let text = text.replace(&database.url(), &format!("sqlite:{}", back.display()));
-    std::fs::write(&file, text).expect("written");
+    let (data, back) = (system.dir().join("server"), system.dir().join("back"));
+    let (data, back) = (format!("sqlite:{}", data.display()), format!("sqlite:{}", back.display()));
+    for (from, to) in [(&data, &database.url()), (&database.url(), &back)] {
+        let copied = copy(from, to).await;
+        assert_eq!(copied.status.code(), Some(0), "{}", told(&copied));
+    }
+    system.configure_server_more(&format!("db: {{url: '{back}'}}"));
     system.start_server().await;
-    assert_eq!(answers(&system, &all).await, before);
-    std::fs::write(dir.path().join("go-2"), "").expect("written");
+    assert_eq!(answers(&system, &[done, running]).await, before);
+    std::fs::write(dir.path().join("go"), "").expect("written");
     is_done(&system.ended(running).await);
 }
 

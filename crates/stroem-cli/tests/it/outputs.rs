@@ -114,7 +114,6 @@ async fn system_remote_commands_print_as_designed() {
     ask(&["workers", "drain", "w1"]);
     ask(&["workers", "resume", "w1"]);
     ask(&["trigger", "okk"]);
-    drop(ask);
     system.kill_server();
     let (from, to) = (format!("sqlite:{data}/server"), format!("sqlite:{data}/copy"));
     add(&mut text, &hide, &["db", "copy", &from, &to]);

@@ -125,6 +125,20 @@ async fn scripts_of_every_language_get_their_arguments() {
 }
 
 #[tokio::test]
+async fn what_go_compiled_is_kept_for_the_steps_of_a_worker() {
+    let local = Local::new();
+    let case = CASES.iter().find(|case| case.program == "go").expect("a case");
+    let Some(bin) = only(&local, case) else { return };
+    for number in [81, 82] {
+        let ran = run(&local, number, &bin, |request| with(request, case.language, case.plain)).await;
+        assert_eq!(ran.outcome, Outcome::Succeeded, "{ran:?}");
+        assert!(local.path("packages/go/build").is_dir());
+        let own = local.path(&format!("s{number}/home/.cache"));
+        assert!(!own.exists(), "nothing is compiled into a step's own home");
+    }
+}
+
+#[tokio::test]
 async fn packages_are_installed_once_for_the_steps_of_a_worker() {
     for (case, number) in CASES.iter().zip(21..) {
         let local = Local::new();

@@ -14,7 +14,14 @@ use tokio_postgres::{
 use uuid::Uuid;
 
 use super::{column_list, own_columns, session::Session, type_of};
-use crate::{codec::plain, failure::Failure, failure::Outcome, store::FOLD, store::Options};
+use crate::{
+    codec::plain,
+    failure::{Failure, Outcome},
+    store::Options,
+};
+
+const COUNT_JOBS: &str = "DELETE FROM job_count; INSERT INTO job_count (workspace, task, shown, jobs) \
+     SELECT workspace, task, shown, count(*) FROM job GROUP BY workspace, task, shown";
 
 /// A schema to write. Servers are kept out as long as it lives.
 pub struct PostgresImport {
@@ -29,7 +36,11 @@ impl PostgresImport {
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let session = Session::open(url, options).await?;
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
-        let begin = format!("BEGIN; LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "));
+        // Jobs are counted once at the end, and not row by row.
+        let begin = format!(
+            "BEGIN; LOCK TABLE {} IN EXCLUSIVE MODE; ALTER TABLE job DISABLE TRIGGER USER",
+            names.join(", ")
+        );
         session.client.batch_execute(&begin).await.map_err(Failure::from)?;
         Ok(Self { session })
     }
@@ -62,7 +73,7 @@ impl PostgresImport {
         let numbers = format!(
             "SELECT setval('fence', {}, {}); \
              SELECT setval(pg_get_serial_sequence('queue_key', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) \
-             FROM queue_key; {FOLD}; COMMIT",
+             FROM queue_key; {COUNT_JOBS}; ALTER TABLE job ENABLE TRIGGER USER; COMMIT",
             last_fence.max(1),
             last_fence > 0
         );
