@@ -88,7 +88,17 @@ fn with_session(app: &App, access: &Access, identity: &Identity, headers: &Heade
     post, operation_id = "log_out", path = "/api/auth/logout", tag = "auth",
     responses((status = 204, description = "The cookie is gone")),
 )]
-pub(crate) async fn logout(headers: HeaderMap) -> Response {
+pub(crate) async fn logout(
+    State(app): State<App>,
+    Extension(access): Extension<Arc<Access>>,
+    Extension(Client(from)): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(identity) = cookie::find(&headers).and_then(|session| access.open_session(&app, session)) {
+        let action = "POST /api/auth/logout";
+        let (on, status) = ("/api/auth/logout", StatusCode::NO_CONTENT);
+        Line { who: Some(&identity), action, on, from, status, result: "logged out" }.write();
+    }
     (StatusCode::NO_CONTENT, carry(cookie::set(None, &headers))).into_response()
 }
 

@@ -42,7 +42,9 @@ async fn what_people_do_and_try_has_a_line_without_their_tokens() {
     server.ask("GET", "/api/jobs", READER).await;
     server.ask("GET", "/api/jobs", "").await;
     let body = json!({ "token": ADMIN }).to_string();
-    server.ask_from([10, 0, 0, 7], "POST", "/api/auth/login", "", &body).await;
+    let session = server.ask_from([10, 0, 0, 7], "POST", "/api/auth/login", "", &body).await.cookie();
+    server.ask("POST", "/api/auth/logout", &session).await;
+    server.ask("POST", "/api/auth/logout", "").await;
     for _ in 0..30 {
         server.ask_from([10, 0, 0, 8], "GET", "/api/jobs", "a-wrong-token-of-somebody", "").await;
     }
@@ -66,6 +68,7 @@ async fn what_people_do_and_try_has_a_line_without_their_tokens() {
         format!("rudi | run | POST {cancel} | 10.0.0.1 | 200 | done"),
         format!("rita | read | POST {cancel} | 10.0.0.1 | 403 | role_too_small"),
         "ada | admin | POST /api/auth/login | /api/auth/login | 10.0.0.7 | 200 | logged in".to_owned(),
+        "ada | admin | POST /api/auth/logout | /api/auth/logout | 10.0.0.1 | 204 | logged out".to_owned(),
     ];
     // Ten guesses are written down; what is not looked at any more is not.
     let guess = "unknown | none | GET /api/jobs | /api/jobs | 10.0.0.8 | 401 | bad_token";

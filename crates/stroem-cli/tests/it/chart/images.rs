@@ -23,7 +23,11 @@ impl Images {
         for name in names {
             let context = folder.join(format!("image-of-{name}"));
             std::fs::create_dir(&context).expect("made");
-            if *name == "postgres" { images.postgres(&context) } else { images.program(name, &context) }
+            match *name {
+                "postgres" => images.postgres(&context),
+                "dind" => dind(&context),
+                name => images.program(name, &context),
+            }
         }
         Some(images)
     }
@@ -80,6 +84,18 @@ impl Images {
         run("docker", &["build", "--quiet", "--tag", &image, &context], "").expect("an image");
         self.made.push(image);
     }
+}
+
+/// An engine with the small image of the tests; it stays with the other images that are named so.
+fn dind(context: &Path) {
+    let images = context.join("images.tar").display().to_string();
+    run("docker", &["save", "--output", &images, "stroem-test/busybox"], "")
+        .expect("`dev/docker up` made it");
+    for (from, to) in [("dind.Dockerfile", "Dockerfile"), ("dind-entrypoint", "dind-entrypoint")] {
+        std::fs::copy(repository().join("docker/test").join(from), context.join(to)).expect("copied");
+    }
+    let context = context.display().to_string();
+    run("docker", &["build", "--quiet", "--tag", "stroem-test/dind", &context], "").expect("an image");
 }
 
 impl Drop for Images {

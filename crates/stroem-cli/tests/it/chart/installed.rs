@@ -11,7 +11,7 @@ use stroem_api::{
 use stroem_core::{JobId, Secret};
 
 use super::{
-    PODS,
+    DIND, PODS,
     cluster::{Cluster, run},
     documented::{Programs, blocks},
     helm,
@@ -23,9 +23,13 @@ use crate::harness::{STROEM, wait_for};
 const WORKFLOW: &str = "tasks:
   shop:
     flow:
-      local: {type: script, script: 'echo local on $(hostname)'}
+      local: {type: script, script: 'echo local on $(hostname) $FROM_THE_STARTUP_SCRIPT'}
       pod: {type: script, runner: pod, depends_on: [local], script: 'cat note.txt; echo \"OUTPUT: {\\\"where\\\": \\\"pod\\\"}\"'}
       image: {type: pod, image: 'debian:bookworm', cmd: 'echo as it is', depends_on: [local]}
+  boxes:
+    flow:
+      script: {type: script, runner: docker, script: 'cat note.txt'}
+      image: {type: docker, image: stroem-test/busybox, cmd: 'echo as it is'}
 ";
 
 /// A release in a namespace of its own. What it made is removed at its end, whatever happens.
@@ -40,7 +44,7 @@ struct Release {
 }
 
 impl Release {
-    fn prepare() -> Option<Self> {
+    fn prepare(images: &[&str]) -> Option<Self> {
         let cluster = is_here().then(Cluster::find).flatten()?;
         let folder = tempfile::tempdir().expect("a directory");
         let namespace = format!("stroem-chart-{}", std::process::id());
@@ -53,7 +57,7 @@ impl Release {
             folder,
             images: None,
         };
-        release.images = Some(Images::build(release.folder.path(), &["server", "worker"])?);
+        release.images = Some(Images::build(release.folder.path(), images)?);
         release.make_surroundings();
         Some(release)
     }
@@ -83,7 +87,7 @@ impl Release {
     }
 
     /// What this cluster asks for, beside the page's values.
-    fn values(&self) -> PathBuf {
+    fn values(&self, runner_image: &str) -> PathBuf {
         let file = self.folder.path().join("values.yaml");
         let tag = self.images.as_ref().map(Images::tag).expect("they are made first");
         let image = json!({"tag": tag, "pullPolicy": "Never"});
@@ -99,10 +103,20 @@ impl Release {
                 "image": image,
             },
             "worker": {
-                "config": {"runner_image": "debian:bookworm", "drain_timeout_secs": 5},
+                "config": {
+                    "runner_image": runner_image, "drain_timeout_secs": 5, "pass_env": ["FROM_THE_STARTUP_SCRIPT"],
+                },
                 "image": image,
-                "startupScript": "export FROM_THE_STARTUP_SCRIPT=yes",
+                "startupScript": "export FROM_THE_STARTUP_SCRIPT='as it was told'",
                 "terminationGracePeriodSeconds": 10,
+                "dind": {
+                    "image": {"repository": "stroem-test/dind", "tag": "latest", "pullPolicy": "Never"},
+                    // All capabilities cannot be had everywhere; these do.
+                    "securityContext": {
+                        "privileged": Value::Null,
+                        "capabilities": {"add": ["SYS_ADMIN", "NET_ADMIN", "MKNOD", "SYS_PTRACE"]},
+                    },
+                },
             },
         });
         std::fs::write(&file, values.to_string()).expect("written");
@@ -110,7 +124,7 @@ impl Release {
     }
 
     fn helm(&self, command: &str, more: &[&str]) -> String {
-        let file = self.values().display().to_string();
+        let file = self.values("debian:bookworm").display().to_string();
         let fixed = [command, "stroem", "helm/stroem", "--namespace", &self.namespace, "--values", &file];
         helm(&[&fixed[..], &PODS[..], more].concat())
     }
@@ -146,7 +160,7 @@ impl Release {
     /// `helm` and `kubectl` of the documents, in the namespace of this release and with the values of this cluster.
     fn programs(&self) -> Programs {
         let programs = Programs::new();
-        let (namespace, values) = (&self.namespace, self.values().display().to_string());
+        let (namespace, values) = (&self.namespace, self.values("debian:bookworm").display().to_string());
         programs.put(
             "helm",
             &format!(
@@ -192,9 +206,41 @@ async fn ended(client: &ApiClient, job: JobId, release: &Release) -> JobDetail {
     panic!("not ended: {detail:?}\n{}\n{}", release.log("server"), release.log("worker"));
 }
 
+/// A worker with an engine beside it, in a release of its own.
+#[tokio::test]
+async fn system_the_pages_values_install_and_a_job_runs_in_a_container() {
+    let Some(release) = Release::prepare(&["server", "worker", "dind"]) else { return };
+    let values = release.values("stroem-test/busybox").display().to_string();
+    let fixed = ["stroem", "helm/stroem", "--namespace", &release.namespace, "--values", &values];
+    let more = ["--set", "worker.config.docker.pull=never"];
+    helm(&[&["install"], &fixed[..], &DIND, &more, &["--set", "worker.replicas=0"]].concat());
+    let server = release.ready("server").await;
+    let address = format!("http://{}:8080", server["status"]["podIP"].as_str().expect("an address"));
+    let url = format!("worker.serverUrl={address}");
+    helm(&[&["upgrade"], &fixed[..], &DIND, &more, &["--set", &url]].concat());
+    let secret = ["get", "secret", "stroem-tokens", "--output", "jsonpath={.data.admin-token}"];
+    let token = run("base64", &["--decode"], &release.kubectl(&secret)).expect("base64");
+    let transport = Arc::new(HttpTransport::new(&address).expect("an address"));
+    let client = ApiClient::new(transport, Some(Secret::new(token)));
+    wait_for("the worker has its engine", async || {
+        let workers = client.workers().await.unwrap_or_default();
+        workers.iter().any(|worker| {
+            worker.status == "active"
+                && worker.withdrawn_tags.is_empty()
+                && worker.tags == ["docker", "script"]
+        })
+    })
+    .await;
+    let job = client.execute("default", "boxes", Map::new()).await.expect("a job").job_id;
+    let detail = ended(&client, job, &release).await;
+    let log = client.logs(job, None, None).await.expect("a page").logs;
+    assert_eq!(detail.status.as_str(), "completed", "{log}");
+    assert!(log.contains("a note of the workspace") && log.contains("as it is"), "{log}");
+}
+
 #[tokio::test]
 async fn system_the_pages_values_install_and_a_job_runs_as_a_pod() {
-    let Some(release) = Release::prepare() else { return };
+    let Some(release) = Release::prepare(&["server", "worker"]) else { return };
     // Nobody resolves the Service's name here, so the worker comes when the server's address is known.
     let programs = release.programs();
     let commands =
@@ -227,7 +273,7 @@ async fn system_the_pages_values_install_and_a_job_runs_as_a_pod() {
     let detail = ended(&client, job, &release).await;
     let log = client.logs(job, None, None).await.expect("a page").logs;
     assert_eq!(detail.status.as_str(), "completed", "{log}");
-    for line in ["local on stroem-worker-", "a note of the workspace", "as it is"] {
+    for line in ["local on stroem-worker-", "as it was told", "a note of the workspace", "as it is"] {
         assert!(log.contains(line), "{line}\n{log}");
     }
     assert_eq!(detail.output, Some(json!({"pod": {"where": "pod"}, "image": null})));
