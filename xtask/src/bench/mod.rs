@@ -3,6 +3,7 @@
 //!
 //! A suite is a file here and a line in [`SUITES`]; it gives [`Measurement`]s, and this module prints them.
 
+mod docker;
 mod floor;
 mod measurement;
 mod product;
@@ -33,8 +34,11 @@ struct Suite {
 }
 
 /// Every suite, the floor first.
-const SUITES: &[Suite] =
-    &[Suite { name: "floor", measure: floor::measure }, Suite { name: "product", measure: product::measure }];
+const SUITES: &[Suite] = &[
+    Suite { name: "floor", measure: floor::measure },
+    Suite { name: "product", measure: product::measure },
+    Suite { name: "docker", measure: docker::measure },
+];
 
 /// Measures and prints.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {

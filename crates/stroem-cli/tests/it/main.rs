@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod docker;
 mod harness;
+mod images;
 mod large;
 mod logs;
 mod pods;
