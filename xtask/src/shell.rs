@@ -69,6 +69,13 @@ impl Shell {
         }
         String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no UTF-8", self.shown))
     }
+
+    /// Runs it to its end, lets its errors be seen, and gives what it printed, however it ended.
+    pub(crate) fn read_whatever(mut self) -> Result<String> {
+        self.command.stderr(std::process::Stdio::inherit());
+        let output = self.command.output().with_context(|| format!("`{}` does not start", self.shown))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
 }
 
 /// `PATH` with `first`, then the repository's tools, before everything else.

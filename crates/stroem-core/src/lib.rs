@@ -3,6 +3,7 @@
 //! Pure data. Nothing here reads a clock, draws a random number, touches a file or a socket; times and ids
 //! arrive as values. Every other crate depends on this one and on nothing lower.
 
+mod container;
 mod duration;
 mod id;
 pub mod limits;
@@ -16,6 +17,7 @@ mod status;
 mod tag;
 mod timestamp;
 
+pub use container::{CAPABILITIES, Container, Mount, MountError, PullPolicy};
 pub use duration::{DurationError, HumanDuration};
 pub use id::{AttemptKey, AttemptNumber, Fence, IdError, InstanceId, JobId, LeaseKey, WorkerId};
 pub use name::{ActionName, NameError, StepName, TaskName, WorkerName, WorkspaceName, template_name};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, CpuQuantity, HumanDuration, Secret};
+use crate::{ByteSize, Container, CpuQuantity, HumanDuration, Secret};
 
 /// Where a step runs. Spelled as `runner:` in YAML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,6 +122,9 @@ pub struct Resources {
     pub cpu: Option<CpuQuantity>,
     /// Memory.
     pub memory: Option<ByteSize>,
+    /// Processes and threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pids: Option<u32>,
 }
 
 /// The program of a script step.
@@ -201,6 +204,9 @@ pub struct StepSpec {
     pub timeout: Option<HumanDuration>,
     /// Limits.
     pub resources: Resources,
+    /// What it asks of its container; nothing for a step that has none.
+    #[serde(default, skip_serializing_if = "Container::is_default")]
+    pub container: Container,
     /// The working directory, relative to the workspace.
     pub workdir: Option<String>,
     /// Values that must not appear in logs, outputs or errors.

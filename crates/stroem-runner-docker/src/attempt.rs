@@ -1,7 +1,6 @@
 //! The life of one attempt: image, container, files, start, output, end.
 
 use std::{
-    path::Path,
     pin::pin,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
@@ -15,23 +14,21 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use stroem_core::{Exit, Outcome, ScriptBody, ScriptSpec, StepRun};
-use stroem_runner::{
-    EventSender, OutputStream, RunRequest, RunnerEvent, StopReason, StopReceiver, Within,
-    words as split_words,
-};
+use stroem_core::{Exit, Outcome, StepRun};
+use stroem_runner::{EventSender, OutputStream, RunRequest, RunnerEvent, StopReason, StopReceiver};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
     DockerRunnerOptions,
     container::{Ground, Plan},
+    contents,
     engine::{Engine, status, words},
     images::Images,
     logs::Logs,
     report::{self, Report},
-    upload::{Contents, File, archive},
+    rules,
+    upload::{Contents, archive},
     users,
-    wrapper::{self, Interpreter},
 };
 
 /// How often a running container is looked at, should the engine not tell of its end.
@@ -94,9 +91,13 @@ impl Attempt<'_> {
             .map_err(|error| self.engine.failed("the engine cannot be used", &error))?;
         let contents = self.contents().await?;
         let image = self.image();
-        let provided = self.images.provide(image, self.options.pull, self.events);
+        let spec = &self.request.spec;
+        let granted = rules::grant(self.options, &spec.container, matches!(spec.run, StepRun::Script(_)))?;
+        let _held = self.images.hold(image);
+        let provided = self.images.provide(image, granted.pull, self.events);
         let config = or_stopped(stop, provided).await??;
-        let ground = Ground { request: self.request, options: self.options, facts, image, config: &config };
+        let (request, options) = (self.request, self.options);
+        let ground = Ground { request, options, facts, image, config: &config, granted: &granted };
         let plan = ground.plan()?;
         self.create(&plan).await?;
         if let Some(contents) = contents {
@@ -115,12 +116,8 @@ impl Attempt<'_> {
     /// What a script step finds in its container; nothing for an image step.
     async fn contents(&self) -> Result<Option<Contents>, Outcome> {
         let StepRun::Script(script) = &self.request.spec.run else { return Ok(None) };
-        if !script.dependencies.is_empty() {
-            let message = "dependencies: the docker runner cannot install packages yet".to_owned();
-            return Err(Outcome::InvalidInput { message });
-        }
         let (request, script) = (self.request.clone(), script.clone());
-        let checked = tokio::task::spawn_blocking(move || contents(&request, &script)).await;
+        let checked = tokio::task::spawn_blocking(move || contents::of(&request, &script)).await;
         checked.unwrap_or_else(|error| Err(Outcome::RunnerError { message: error.to_string() })).map(Some)
     }
 
@@ -141,7 +138,7 @@ impl Attempt<'_> {
         };
         contents.owner =
             users::resolve(&docker, &self.name, &plan.user).await.map_err(|error| failed(&error))?;
-        for (path, contents) in parts(contents, self.options.hardening.read_only_root) {
+        for (path, contents) in contents::parts(contents, plan.read_only) {
             let options = UploadToContainerOptions { path, ..UploadToContainerOptions::default() };
             let broken = Arc::new(Mutex::new(None));
             let keep = Arc::clone(&broken);
@@ -335,65 +332,6 @@ impl Attempt<'_> {
         // When nobody listens any more the event is discarded.
         let _ = self.events.send(event).await;
     }
-}
-
-/// Everything that is unpacked at once; a read-only root takes nothing, so that its two volumes are filled one by one.
-fn parts(contents: Contents, is_read_only: bool) -> Vec<(String, Contents)> {
-    if !is_read_only {
-        return vec![("/".to_owned(), contents)];
-    }
-    let below = |root: &str, path: &str| path.strip_prefix(root).map(|rest| format!(".{rest}"));
-    let part = |root: &str| Contents {
-        owner: contents.owner,
-        directories: contents.directories.iter().filter_map(|path| below(root, path)).collect(),
-        files: contents
-            .files
-            .iter()
-            .filter_map(|file| Some(File { path: below(root, &file.path)?, text: file.text.clone() }))
-            .collect(),
-        tree: contents.tree.clone().and_then(|(from, to)| Some((from, below(root, &to)?))),
-    };
-    [".stroem", "workspace"].map(|root| (format!("/{root}"), part(root))).into()
-}
-
-/// Blocking. Paths that lead out of the workspace are refused here, where it lies.
-fn contents(request: &RunRequest, script: &ScriptSpec) -> Result<Contents, Outcome> {
-    let empty = Path::new("/var/empty/no-workspace");
-    let workspace = request.workspace.as_deref();
-    if let Some(path) = &request.spec.workdir {
-        Within::Workdir.find(workspace.unwrap_or(empty), path)?;
-    }
-    let relative = |path: &str| path.trim_start_matches('/').to_owned();
-    let mut files = Vec::new();
-    let file = match &script.body {
-        ScriptBody::Inline(text) => {
-            let path = format!("{}/script{}", wrapper::HOME, script.language.file_ending());
-            files.push(File { path: relative(&path), text: text.clone().into_bytes() });
-            path
-        }
-        ScriptBody::File(path) => {
-            Within::Source.find(workspace.unwrap_or(empty), path)?;
-            format!("{}/{path}", wrapper::WORKSPACE)
-        }
-    };
-    let invalid = |message: String| Outcome::InvalidInput { message };
-    let interpreter = match &script.interpreter {
-        Some(text) => Interpreter::Words(
-            split_words::split(text).map_err(|error| invalid(format!("interpreter: {error}")))?,
-        ),
-        None => Interpreter::Of(script.language),
-    };
-    if script.args.iter().any(|argument| argument.contains('\0')) {
-        return Err(invalid("args: an argument cannot hold a zero byte".to_owned()));
-    }
-    let text = wrapper::text(&interpreter, &file, &script.args);
-    files.push(File { path: relative(wrapper::WRAPPER), text: text.into_bytes() });
-    let home = relative(wrapper::HOME);
-    let directories = ["", "/home", "/tmp", "/result"].map(|name| format!("{home}{name}"));
-    let mut directories: Vec<String> = directories.into();
-    directories.push(relative(wrapper::WORKSPACE));
-    let tree = workspace.map(|from| (from.to_owned(), relative(wrapper::WORKSPACE)));
-    Ok(Contents { directories, files, tree, ..Contents::default() })
 }
 
 fn outcome(end: &End, plan: &Plan, report: &Report) -> Outcome {

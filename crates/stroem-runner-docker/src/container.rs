@@ -1,6 +1,9 @@
 //! The container of an attempt, as the engine is asked for it. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+};
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, ImageConfig, Mount, MountType, MountVolumeOptions,
@@ -12,6 +15,7 @@ use crate::{
     DockerRunnerOptions,
     engine::Facts,
     labels,
+    rules::Granted,
     wrapper::{HOME, RESULT, WORKSPACE, WRAPPER},
 };
 
@@ -24,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) body: ContainerCreateBody,
     /// The user that everything in it is for.
     pub(crate) user: String,
+    /// Its root takes nothing.
+    pub(crate) read_only: bool,
     pub(crate) memory: Option<ByteSize>,
     /// Sentences for the step's log.
     pub(crate) notes: Vec<String>,
@@ -37,6 +43,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) image: &'a str,
     pub(crate) config: &'a ImageConfig,
+    /// What the worker lets it have.
+    pub(crate) granted: &'a Granted,
 }
 
 impl Ground<'_> {
@@ -45,12 +53,12 @@ impl Ground<'_> {
     /// # Errors
     /// What the user wrote that no container can have.
     pub(crate) fn plan(self) -> Result<Plan, Outcome> {
-        let Self { request, options, config, .. } = self;
+        let Self { request, options, config, granted, .. } = self;
         let mut notes = Vec::new();
         let memory = self.memory(&mut notes);
         let mut body = ContainerCreateBody {
             image: Some(self.image.to_owned()),
-            user: options.hardening.user.clone(),
+            user: granted.user.clone(),
             env: Some(self.environment()?),
             labels: Some(labels::all(request, &options.owner)),
             host_config: Some(self.host_config(memory, &mut notes)),
@@ -68,49 +76,39 @@ impl Ground<'_> {
                 body.working_dir = request.spec.workdir.clone();
             }
         }
-        let user = options.hardening.user.clone().or_else(|| config.user.clone()).unwrap_or_default();
-        Ok(Plan { body, user, memory, notes })
+        let user = granted.user.clone().or_else(|| config.user.clone()).unwrap_or_default();
+        Ok(Plan { body, user, read_only: granted.read_only, memory, notes })
     }
 
     fn memory(self, notes: &mut Vec<String>) -> Option<ByteSize> {
-        let (asked, most) = (self.request.spec.resources.memory, self.options.ceilings.memory);
-        if let (Some(asked), Some(most)) = (asked, most)
-            && asked > most
-        {
-            notes.push(format!(
-                "the memory limit of {asked} is lowered to {most}, the most that this worker gives"
-            ));
-        }
-        asked.into_iter().chain(most).min()
+        lowered("memory", self.request.spec.resources.memory, self.options.ceilings.memory, notes)
+    }
+
+    fn pids(self, notes: &mut Vec<String>) -> Option<u32> {
+        lowered("process", self.request.spec.resources.pids, self.options.ceilings.pids, notes)
     }
 
     fn cpu(self, notes: &mut Vec<String>) -> Option<CpuQuantity> {
-        let (asked, most) = (self.request.spec.resources.cpu, self.options.ceilings.cpu);
-        if let (Some(asked), Some(most)) = (asked, most)
-            && asked > most
-        {
-            notes.push(format!(
-                "the CPU limit of {asked} is lowered to {most}, the most that this worker gives"
-            ));
-        }
         // More than the engine's host has is no limit, and the engine refuses it.
-        let limit = asked.into_iter().chain(most).min()?;
+        let limit = lowered("CPU", self.request.spec.resources.cpu, self.options.ceilings.cpu, notes)?;
         Some(self.facts.cpu.map_or(limit, |all| limit.min(all)))
     }
 
     fn host_config(self, memory: Option<ByteSize>, notes: &mut Vec<String>) -> HostConfig {
-        let hardening = &self.options.hardening;
+        let granted = self.granted;
         let bytes = memory.map(|size| i64::try_from(size.as_bytes()).unwrap_or(i64::MAX));
         let nano = |cpu: CpuQuantity| i64::from(cpu.millicores()) * 1_000_000;
         let is_script = matches!(self.request.spec.run, StepRun::Script(_));
         let mut mounts = Vec::new();
         if is_script {
-            mounts.push(volume(WORKSPACE));
+            // The engine gives the top of a volume to nobody but root, unless the image has the folder: then the volume
+            // takes its owner and mode, which the runner image has for everybody. A writable root needs none of that.
+            mounts.push(volume(WORKSPACE, granted.read_only));
         }
         let mut tmpfs = None;
-        if hardening.read_only_root {
+        if granted.read_only {
             if is_script {
-                mounts.push(volume(HOME));
+                mounts.push(volume(HOME, false));
             }
             tmpfs = Some(HashMap::from([("/tmp".to_owned(), "exec,mode=1777".to_owned())]));
         }
@@ -120,12 +118,12 @@ impl Ground<'_> {
             // The same as the memory: nothing beyond it on a swap device.
             memory_swap: bytes,
             nano_cpus: self.cpu(notes).map(nano),
-            pids_limit: self.options.ceilings.pids.map(i64::from),
+            pids_limit: self.pids(notes).map(i64::from),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            cap_drop: list(&hardening.cap_drop),
-            readonly_rootfs: hardening.read_only_root.then_some(true),
-            network_mode: hardening.network.clone(),
-            binds: list(&self.options.mounts),
+            cap_drop: list(&granted.cap_drop),
+            readonly_rootfs: granted.read_only.then_some(true),
+            network_mode: granted.network.clone(),
+            binds: list(&granted.mounts),
             mounts: Some(mounts),
             tmpfs,
             log_config: self.facts.has_local_logs.then(log_config),
@@ -157,6 +155,23 @@ impl Ground<'_> {
     }
 }
 
+/// What a step asks for, but not more than the worker gives; a step that asks for nothing gets that.
+fn lowered<T: Copy + Ord + Display>(
+    what: &str,
+    asked: Option<T>,
+    most: Option<T>,
+    notes: &mut Vec<String>,
+) -> Option<T> {
+    if let (Some(asked), Some(most)) = (asked, most)
+        && asked > most
+    {
+        notes.push(format!(
+            "the {what} limit of {asked} is lowered to {most}, the most that this worker gives"
+        ));
+    }
+    asked.into_iter().chain(most).min()
+}
+
 fn variable(name: &str, value: &str) -> Result<String, Outcome> {
     let invalid = |message: String| Outcome::InvalidInput { message };
     if name.is_empty() || name.contains('=') {
@@ -182,11 +197,14 @@ fn command(image: &ImageSpec) -> (Option<Vec<String>>, Option<Vec<String>>) {
 }
 
 /// A volume without a name, which goes with its container.
-fn volume(target: &str) -> Mount {
+fn volume(target: &str, as_in_image: bool) -> Mount {
     Mount {
         target: Some(target.to_owned()),
         typ: Some(MountType::VOLUME),
-        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(!as_in_image),
+            ..MountVolumeOptions::default()
+        }),
         ..Mount::default()
     }
 }

@@ -1,6 +1,11 @@
 //! The connection to an engine: made when it is first needed, checked when somebody asks.
 
-use std::{error::Error as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
@@ -37,6 +42,8 @@ pub(crate) struct Engine {
 pub(crate) struct Facts {
     /// Names the engine among all engines.
     pub(crate) id: String,
+    /// Where it keeps its images, on its own host.
+    pub(crate) data_root: PathBuf,
     /// All its processors.
     pub(crate) cpu: Option<CpuQuantity>,
     /// Whether it has the log driver `local`, which alone keeps bytes as they are.
@@ -82,6 +89,7 @@ impl Engine {
                 let millicores = info.ncpu.and_then(|count| u32::try_from(count * 1_000).ok());
                 Ok(Facts {
                     id: info.id.unwrap_or_default(),
+                    data_root: info.docker_root_dir.unwrap_or_default().into(),
                     cpu: millicores.map(CpuQuantity::from_millicores),
                     has_local_logs: info
                         .plugins
@@ -91,6 +99,13 @@ impl Engine {
                 })
             })
             .await
+    }
+
+    /// Where it keeps its images, when that is on this host.
+    pub(crate) async fn data_root(&self) -> Option<PathBuf> {
+        let root = &self.facts().await.ok()?.data_root;
+        // A socket may come from another host, and then the folder is not here.
+        (matches!(self.address, Address::Unix(_)) && root.is_dir()).then(|| root.clone())
     }
 
     /// Agrees on a version of the API, once; all clones of the client follow it.

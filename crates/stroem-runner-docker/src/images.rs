@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use bollard::{Docker, models::ImageConfig, query_parameters::CreateImageOptions};
+use bollard::{
+    Docker,
+    models::ImageConfig,
+    query_parameters::{CreateImageOptions, RemoveImageOptions},
+};
 use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, Shared, WeakShared},
@@ -17,8 +21,9 @@ use stroem_runner::{EventSender, RunnerEvent};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    PullPolicy, credentials,
+    DockerRunnerOptions, PullPolicy, credentials,
     engine::{Engine, status, words},
+    kept::{Held, Kept},
     reference::Reference,
 };
 
@@ -34,6 +39,7 @@ pub(crate) struct Images {
     engine: Engine,
     timeout: Duration,
     registry_config: Option<PathBuf>,
+    kept: Arc<Kept>,
     pulls: Arc<Mutex<HashMap<String, Pull>>>,
 }
 
@@ -45,8 +51,41 @@ struct Pull {
 }
 
 impl Images {
-    pub(crate) fn new(engine: &Engine, timeout: Duration, registry_config: Option<PathBuf>) -> Self {
-        Self { engine: engine.clone(), timeout, registry_config, pulls: Arc::default() }
+    pub(crate) fn new(engine: &Engine, options: &DockerRunnerOptions) -> Self {
+        Self {
+            engine: engine.clone(),
+            timeout: options.pull_timeout,
+            registry_config: options.registry_config.clone(),
+            kept: Arc::new(Kept::open(options.images_file.clone())),
+            pulls: Arc::default(),
+        }
+    }
+
+    /// Keeps an image from being removed; once a container has it, the engine does.
+    pub(crate) fn hold(&self, image: &str) -> Held {
+        self.kept.hold(image)
+    }
+
+    /// Removes the image whose last use is the longest ago, of those that this worker pulled and nobody uses. Whether
+    /// there was one.
+    pub(crate) async fn collect_one(&self) -> bool {
+        for image in self.kept.unused() {
+            match self.engine.docker.remove_image(&image, None::<RemoveImageOptions>, None).await {
+                Ok(_) => {
+                    tracing::info!(image, "removed an image that was not used for the longest time");
+                    self.kept.removed(&image);
+                    return true;
+                }
+                Err(error) if status(&error) == Some(404) => self.kept.removed(&image),
+                // A container has it.
+                Err(error) if status(&error) == Some(409) => {}
+                Err(error) => {
+                    tracing::warn!(image, error = words(&error), "an image cannot be removed");
+                    return false;
+                }
+            }
+        }
+        false
     }
 
     /// Makes sure that the engine has the image; what the image says of itself.
@@ -56,19 +95,23 @@ impl Images {
         policy: PullPolicy,
         events: &EventSender,
     ) -> Result<ImageConfig, Outcome> {
-        if policy != PullPolicy::Always
-            && let Some(config) = self.look_up(image).await?
-        {
+        let here = self.look_up(image).await?;
+        let was_there = here.is_some();
+        if let Some(config) = here.filter(|_| policy != PullPolicy::Always) {
             return Ok(config);
         }
         if policy == PullPolicy::Never {
-            let message =
-                format!("{image} is not on the engine, and this worker never pulls (`docker.pull: never`)");
+            let message = format!(
+                "{image} is not on the engine, and neither step nor worker wants it pulled (`pull: never`)"
+            );
             return Err(Outcome::ImagePull { message });
         }
         self.pull(image, events)
             .await
             .map_err(|message| Outcome::ImagePull { message: message.to_string() })?;
+        if !was_there {
+            self.kept.pulled(image);
+        }
         let gone = || Outcome::ImagePull { message: format!("{image} was pulled and is gone again") };
         self.look_up(image).await?.ok_or_else(gone)
     }

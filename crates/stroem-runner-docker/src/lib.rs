@@ -7,21 +7,26 @@
 mod address;
 mod attempt;
 mod container;
+mod contents;
 mod credentials;
 mod engine;
 mod guard;
 mod images;
+mod kept;
 mod labels;
 mod logs;
 mod options;
 mod position;
 mod reference;
 mod report;
+mod rules;
 mod runner;
 mod tls;
 mod upload;
 mod users;
 mod wrapper;
 
-pub use options::{Ceilings, DockerRunnerOptions, Hardening, OptionsError, PullPolicy, TlsFiles};
+pub use options::{Ceilings, DockerRunnerOptions, Hardening, OptionsError, TlsFiles};
+pub use rules::Allowed;
 pub use runner::DockerRunner;
+pub use stroem_core::PullPolicy;

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use stroem_core::{ByteSize, CpuQuantity};
+use stroem_core::{ByteSize, CpuQuantity, PullPolicy};
+
+use crate::Allowed;
 
 /// Settings of a runner.
 #[derive(Debug, Clone)]
@@ -23,8 +25,13 @@ pub struct DockerRunnerOptions {
     pub ceilings: Ceilings,
     /// What every container is kept from.
     pub hardening: Hardening,
-    /// What every container gets of the engine's host, as `/from:/to[:ro]`; a step cannot ask for more.
+    /// What every container gets of the engine's host, as `/from:/to[:ro]`.
     pub mounts: Vec<String>,
+    /// What a step may ask for besides.
+    pub allowed: Allowed,
+    /// Where it is written down which images came because of this worker; without it a worker that starts again does not
+    /// know them, and never removes them.
+    pub images_file: Option<PathBuf>,
     /// Names the worker for ever; containers of an earlier process of it are removed at the start.
     pub owner: String,
 }
@@ -38,29 +45,6 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its key.
     pub key: PathBuf,
-}
-
-/// When an image is pulled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PullPolicy {
-    /// Before every step.
-    Always,
-    /// When the engine does not have it.
-    #[default]
-    Missing,
-    /// Never: the engine has it, or the step fails.
-    Never,
-}
-
-impl PullPolicy {
-    /// From its word in a configuration, which has checked it.
-    pub fn parse(word: &str) -> Self {
-        match word {
-            "always" => Self::Always,
-            "never" => Self::Never,
-            _ => Self::Missing,
-        }
-    }
 }
 
 /// What no step gets more of; what a step does not say itself, it gets too.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -41,7 +41,7 @@ impl DockerRunner {
     /// When an address cannot be one, or a file of the TLS client cannot be used.
     pub fn new(options: DockerRunnerOptions) -> Result<Self, OptionsError> {
         let engine = Engine::new(&options)?;
-        let images = Images::new(&engine, options.pull_timeout, options.registry_config.clone());
+        let images = Images::new(&engine, &options);
         Ok(Self {
             options,
             engine,
@@ -110,6 +110,14 @@ impl Runner for DockerRunner {
         self.engine.check().await.map_err(Unavailable)?;
         self.sweep().await;
         Ok(())
+    }
+
+    async fn data_root(&self) -> Option<PathBuf> {
+        self.engine.data_root().await
+    }
+
+    async fn collect_one(&self) -> bool {
+        self.images.collect_one().await
     }
 
     async fn run(&self, request: RunRequest, events: EventSender, mut stop: StopReceiver) -> Outcome {

@@ -5,7 +5,7 @@
 //! to know stands in its text, so that arguments show in no process list.
 
 use stroem_core::{Language, limits};
-use stroem_runner::toolchain;
+use stroem_runner::{Packages, toolchain};
 
 /// The runner's directory in a container.
 pub(crate) const HOME: &str = "/.stroem";
@@ -13,6 +13,8 @@ pub(crate) const HOME: &str = "/.stroem";
 pub(crate) const WRAPPER: &str = "/.stroem/run.sh";
 /// What it and the script leave behind.
 pub(crate) const RESULT: &str = "/.stroem/result";
+/// Packages of `dependencies:`, for this attempt alone: what one step installs no other step may change.
+const PACKAGES: &str = "/.stroem/packages";
 /// The workspace.
 pub(crate) const WORKSPACE: &str = "/workspace";
 
@@ -28,42 +30,100 @@ pub(crate) enum Interpreter {
 /// Pauses between looks at processes that hold the output.
 const PAUSE_MS: u64 = 50;
 
-/// The text of the wrapper.
-pub(crate) fn text(interpreter: &Interpreter, file: &str, arguments: &[String]) -> String {
-    let rest: Vec<String> =
-        std::iter::once(file).chain(arguments.iter().map(String::as_str)).map(quoted).collect();
-    let turns = limits::DRAIN.as_duration().as_millis() as u64 / PAUSE_MS;
-    TEXT.replace("@CHOOSE@", &choose(interpreter, &rest.join(" "))).replace("@TURNS@", &turns.to_string())
+/// A script and what runs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Program<'a> {
+    pub(crate) interpreter: &'a Interpreter,
+    pub(crate) language: Language,
+    /// The script's file in the container.
+    pub(crate) file: &'a str,
+    pub(crate) arguments: &'a [String],
+    /// Packages that are installed before.
+    pub(crate) dependencies: &'a [String],
+    /// A directory above the script that the step may write to.
+    pub(crate) scratch: &'a str,
 }
 
-/// Puts the command line into the positional parameters.
-fn choose(interpreter: &Interpreter, rest: &str) -> String {
-    match interpreter {
-        Interpreter::Words(words) => {
-            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-            let program = words.first().map_or("''", String::as_str);
-            format!(
-                "  command -v {program} > /dev/null 2>&1 || stroem_refuse 'interpreter: the image has no program '{program}\n  set -- {} {rest}\n",
-                words.join(" ")
-            )
-        }
-        Interpreter::Of(language) => {
-            let names = language.toolchains();
-            let mut text = String::new();
-            for (index, name) in names.iter().enumerate() {
-                let word = if index == 0 { "if" } else { "elif" };
-                let arguments = toolchain::arguments(name).join(" ");
-                text.push_str(&format!(
-                    "  {word} command -v {name} > /dev/null 2>&1; then set -- {name} {arguments} {rest}\n"
+/// The wrapper, and what it needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) wrapper: String,
+    /// Paths in the container and texts.
+    pub(crate) files: Vec<(String, String)>,
+}
+
+impl Program<'_> {
+    /// The text of the wrapper.
+    ///
+    /// # Errors
+    /// A sentence, when the interpreter that the user chose has no package manager.
+    pub(crate) fn text(self) -> Result<Text, String> {
+        let mut files = Vec::new();
+        let choose = self.choose(&mut files)?;
+        let turns = limits::DRAIN.as_duration().as_millis() as u64 / PAUSE_MS;
+        let wrapper = TEXT.replace("@CHOOSE@", &choose).replace("@TURNS@", &turns.to_string());
+        Ok(Text { wrapper, files })
+    }
+
+    /// Puts the command line into the positional parameters.
+    fn choose(self, files: &mut Vec<(String, String)>) -> Result<String, String> {
+        let language = match self.interpreter {
+            Interpreter::Of(language) => language,
+            Interpreter::Words(words) => {
+                let program = quoted(words.first().map_or("", String::as_str));
+                let set = self.set(words, files)?;
+                return Ok(format!(
+                    "  command -v {program} > /dev/null 2>&1 || stroem_refuse 'interpreter: the image has no program '{program}\n{set}\n"
                 ));
             }
-            let looked = names.join(", ");
-            let language = language.as_str();
-            text.push_str(&format!(
-                "  else stroem_refuse \"the image has no program for {language} scripts: looked for {looked} in $PATH\"; fi\n"
-            ));
-            text
+        };
+        let names = language.toolchains();
+        let mut text = String::new();
+        for (index, name) in names.iter().enumerate() {
+            let word = if index == 0 { "if" } else { "elif" };
+            let command = std::iter::once(name).chain(toolchain::arguments(name));
+            let command: Vec<String> = command.map(ToString::to_string).collect();
+            // One without a package manager is refused only where it is the one that would run.
+            let set = self
+                .set(&command, files)
+                .unwrap_or_else(|message| format!("  stroem_refuse {}", quoted(&message)));
+            text.push_str(&format!("  {word} command -v {name} > /dev/null 2>&1; then\n{set}\n"));
         }
+        let looked = names.join(", ");
+        let language = language.as_str();
+        text.push_str(&format!(
+            "  else stroem_refuse \"the image has no program for {language} scripts: looked for {looked} in $PATH\"; fi\n"
+        ));
+        Ok(text)
+    }
+
+    /// One command line, behind what installs its packages.
+    fn set(self, command: &[String], files: &mut Vec<(String, String)>) -> Result<String, String> {
+        let mut text = String::new();
+        let mut words = command.to_vec();
+        if !self.dependencies.is_empty() {
+            let packages = Packages {
+                language: self.language,
+                dependencies: self.dependencies,
+                interpreter: command,
+                cache: PACKAGES,
+                scratch: self.scratch,
+            };
+            let with = packages.prepare()?;
+            for (name, value) in with.environment {
+                text.push_str(&format!("  export {name}={}\n", quoted(&value)));
+            }
+            words = with.interpreter;
+            if let Some(prelude) = with.prelude {
+                let file = format!("{HOME}/packages-{}.sh", files.len());
+                words.splice(0..0, ["sh".to_owned(), file.clone()]);
+                files.push((file, prelude));
+            }
+        }
+        let rest = std::iter::once(self.file).chain(self.arguments.iter().map(String::as_str));
+        let words: Vec<String> = words.iter().map(String::as_str).chain(rest).map(quoted).collect();
+        text.push_str(&format!("  set -- {}", words.join(" ")));
+        Ok(text)
     }
 }
 
@@ -159,17 +219,44 @@ exit "$stroem_code"
 mod tests {
     use super::*;
 
+    fn text(interpreter: &Interpreter, dependencies: &[&str]) -> Text {
+        let language = if let Interpreter::Of(language) = interpreter { *language } else { Language::Shell };
+        let dependencies: Vec<String> = dependencies.iter().map(ToString::to_string).collect();
+        let arguments = ["a'; rm -rf /; '".to_owned()];
+        let program = Program {
+            interpreter,
+            language,
+            file: "/s",
+            arguments: &arguments,
+            dependencies: &dependencies,
+            scratch: HOME,
+        };
+        program.text().expect("a text")
+    }
+
     #[test]
     fn words_of_a_user_are_never_code() {
-        let text = text(&Interpreter::Words(vec!["sh".to_owned()]), "/s", &["a'; rm -rf /; '".to_owned()]);
+        let text = text(&Interpreter::Words(vec!["sh".to_owned()]), &[]).wrapper;
         assert!(text.contains(r"set -- 'sh' '/s' 'a'\''; rm -rf /; '\'''"), "{text}");
     }
 
     #[test]
     fn the_preferred_program_of_the_image_is_taken() {
-        let text = text(&Interpreter::Of(Language::Python), "/.stroem/script.py", &[]);
-        let chosen = "  if command -v uv > /dev/null 2>&1; then set -- uv run --no-project --quiet '/.stroem/script.py'\n  \
-                      elif command -v python3 > /dev/null 2>&1; then set -- python3  '/.stroem/script.py'\n";
-        assert!(text.contains(chosen), "{text}");
+        let text = text(&Interpreter::Of(Language::Python), &[]).wrapper;
+        let first =
+            "  if command -v uv > /dev/null 2>&1; then\n  set -- 'uv' 'run' '--no-project' '--quiet' '/s' ";
+        let second = "\n  elif command -v python3 > /dev/null 2>&1; then\n  set -- 'python3' '/s' ";
+        assert!(text.contains(first) && text.contains(second), "{text}");
+    }
+
+    #[test]
+    fn each_program_installs_with_its_own_package_manager() {
+        let Text { wrapper, files } = text(&Interpreter::Of(Language::Python), &["a==1"]);
+        assert!(wrapper.contains("'--with' 'a==1' '/s' "), "{wrapper}");
+        assert!(wrapper.contains("  export UV_CACHE_DIR='/.stroem/packages/uv'\n"), "{wrapper}");
+        assert!(wrapper.contains("  set -- 'sh' '/.stroem/packages-0.sh' 'python3' '/s' "), "{wrapper}");
+        assert!(files[0].1.contains("pip install"), "{files:?}");
+        let Text { wrapper, .. } = text(&Interpreter::Of(Language::Typescript), &["a"]);
+        assert!(wrapper.contains("  stroem_refuse 'dependencies: nothing is known"), "{wrapper}");
     }
 }

@@ -139,7 +139,7 @@ fn finish(pod: &mut Value, request: &RunRequest, options: &KubernetesOptions, na
 
 fn resources(request: &RunRequest, options: &KubernetesOptions) -> Resources {
     let (own, default) = (request.spec.resources, options.defaults.resources);
-    Resources { cpu: own.cpu.or(default.cpu), memory: own.memory.or(default.memory) }
+    Resources { cpu: own.cpu.or(default.cpu), memory: own.memory.or(default.memory), pids: None }
 }
 
 fn limit_map(resources: Resources) -> Map<String, Value> {
@@ -176,8 +176,11 @@ mod tests {
     #[test]
     fn the_pod_of_a_script() {
         let mut script = request("echo hello");
-        script.spec.resources =
-            Resources { cpu: Some(CpuQuantity::from_millicores(500)), memory: Some(ByteSize::from_mib(64)) };
+        script.spec.resources = Resources {
+            cpu: Some(CpuQuantity::from_millicores(500)),
+            memory: Some(ByteSize::from_mib(64)),
+            pids: None,
+        };
         script.spec.timeout = Some(stroem_core::HumanDuration::from_secs(60));
         let token = Secret::new("t0ken".to_owned());
         script.download = Some(Download { path: "/worker/workspaces/default/abc/tar".to_owned(), token });

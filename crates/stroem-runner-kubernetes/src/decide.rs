@@ -197,7 +197,7 @@ mod tests {
 
     #[track_caller]
     fn check(has_wrapper: bool, facts: &Facts, view: &View, is_read: bool, expected: Decision) {
-        let resources = Resources { cpu: None, memory: Some(LIMIT) };
+        let resources = Resources { memory: Some(LIMIT), ..Resources::default() };
         let known = Known { has_wrapper, facts, view, stopped: None, is_read, resources, timeout: None };
         assert_eq!(known.decide(), expected);
     }

@@ -31,6 +31,7 @@ pub(crate) fn request(text: &str) -> RunRequest {
             env: BTreeMap::new(),
             timeout: None,
             resources: Resources::default(),
+            container: stroem_core::Container::default(),
             workdir: None,
             secrets: Vec::new(),
         },

@@ -42,6 +42,7 @@ fn main() {
             env: BTreeMap::new(),
             timeout: None,
             resources: Resources::default(),
+            container: stroem_core::Container::default(),
             workdir: None,
             secrets: Vec::new(),
         },

@@ -1,6 +1,6 @@
 //! The trait and its contract.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use stroem_core::{AttemptKey, Outcome, RunnerKind};
@@ -78,6 +78,18 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// [`Unavailable`] with the reason that people see.
     async fn health(&self) -> Result<(), Unavailable>;
+
+    /// Where on this host the platform keeps what it fills the disk with, such as images; none when it is elsewhere or
+    /// keeps nothing.
+    async fn data_root(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Removes one thing that the platform can get again and that no attempt uses, the least recently used first; false
+    /// when there is none. Only what came because of attempts of this runner is touched.
+    async fn collect_one(&self) -> bool {
+        false
+    }
 
     /// Takes one attempt from prepare to cleanup.
     async fn run(&self, request: RunRequest, events: EventSender, stop: StopReceiver) -> Outcome;

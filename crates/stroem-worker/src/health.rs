@@ -1,23 +1,26 @@
 //! Which of the configured tags can be served now. A runner that cannot be reached takes its tag back, with a reason
 //! that everybody can see, and is asked again; the worker goes on with the others.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use stroem_core::RunnerKind;
 
-use crate::{options::Options, session::Offer, shared::Shared};
-
-/// How often runners are asked.
-const EVERY: Duration = Duration::from_secs(10);
+use crate::{
+    cache::Cache,
+    disk::{Disks, Full},
+    options::Options,
+    session::Offer,
+    shared::Shared,
+};
 
 /// Runs until the worker leaves.
 pub(crate) async fn serve(shared: Arc<Shared>, mut known: Offer) {
     loop {
         tokio::select! {
             () = shared.leaving.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(shared.options.health_interval) => {}
         }
-        let now = offer(&shared.options).await;
+        let now = offer(&shared.options, &shared.cache).await;
         if now != known {
             tell(&now);
             known = now.clone();
@@ -26,15 +29,20 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut known: Offer) {
     }
 }
 
-/// Asks every runner whose tag is configured.
-pub(crate) async fn offer(options: &Options) -> Offer {
+/// Asks every runner whose tag is configured, and looks after the disks.
+pub(crate) async fn offer(options: &Options, cache: &Cache) -> Offer {
     let mut withdrawn = Vec::new();
+    let full = Disks::new(options, cache).look_after().await;
     for kind in [RunnerKind::Local, RunnerKind::Docker, RunnerKind::Pod] {
         if !options.tags.contains(kind.required_tag()) {
             continue;
         }
         let reason = match options.runner(kind) {
-            Some(runner) => runner.health().await.err().map(|unavailable| unavailable.to_string()),
+            Some(runner) => {
+                let health = runner.health().await.err().map(|unavailable| unavailable.to_string());
+                let concerns = |full: &&Full| full.runner.is_none_or(|of| of == kind);
+                health.or_else(|| full.iter().find(concerns).map(|full| full.reason.clone()))
+            }
             None => Some(missing(options, kind)),
         };
         withdrawn.extend(reason.map(|reason| (kind.required_tag().to_owned(), reason)));

@@ -15,6 +15,7 @@ mod cache;
 mod clock;
 mod config;
 mod delivery;
+mod disk;
 mod error;
 mod health;
 mod heartbeat;
@@ -30,9 +31,10 @@ mod state;
 mod worker;
 
 pub use config::{
-    CeilingsSection, DockerSection, KubernetesSection, LimitsSection, ResourcesSection, SCHEMA, TlsSection,
-    TolerationSection, WorkerConfig,
+    AllowSection, CeilingsSection, DiskSection, DockerSection, KubernetesSection, LimitsSection,
+    ResourcesSection, SCHEMA, TlsSection, TolerationSection, WorkerConfig,
 };
+pub use disk::{Space, SystemSpace, Usage};
 pub use error::WorkerError;
 pub use options::Options;
 pub use runners::{SectionError, runners};

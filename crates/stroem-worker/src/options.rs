@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use stroem_core::{ByteSize, RunnerKind, Secret, TagSet, WorkerName};
 use stroem_runner::Runner;
 
-use crate::config::{LimitsSection, WorkerConfig};
+use crate::{
+    config::{DiskSection, LimitsSection, WorkerConfig},
+    disk::{Space, SystemSpace},
+};
+
+const HEALTH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A worker's settings.
 #[derive(Clone)]
@@ -36,6 +41,12 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// Limits.
     pub limits: LimitsSection,
+    /// Marks of the disks.
+    pub disk: DiskSection,
+    /// Tells how full they are.
+    pub space: Arc<dyn Space>,
+    /// How often runners and disks are looked at.
+    pub health_interval: Duration,
     /// What runs steps.
     pub runners: Vec<Arc<dyn Runner>>,
 }
@@ -61,6 +72,9 @@ impl Options {
             passed_env: config.passed_env.clone(),
             drain_timeout: Duration::from_secs(config.drain_timeout_secs),
             limits: config.limits,
+            disk: config.disk,
+            space: Arc::new(SystemSpace),
+            health_interval: HEALTH_INTERVAL,
             runners,
         }
     }

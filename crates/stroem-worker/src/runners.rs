@@ -28,7 +28,7 @@ const fn docker(_config: &WorkerConfig) -> Result<Option<Arc<dyn Runner>>, Secti
 #[cfg(feature = "docker")]
 fn docker(config: &WorkerConfig) -> Result<Option<Arc<dyn Runner>>, SectionError> {
     use stroem_runner_docker::{
-        Ceilings, DockerRunner, DockerRunnerOptions, Hardening, PullPolicy, TlsFiles,
+        Allowed, Ceilings, DockerRunner, DockerRunnerOptions, Hardening, PullPolicy, TlsFiles,
     };
 
     let Some(section) = &config.docker else { return Ok(None) };
@@ -51,6 +51,8 @@ fn docker(config: &WorkerConfig) -> Result<Option<Arc<dyn Runner>>, SectionError
             network: section.network.clone(),
         },
         mounts: section.mounts.clone(),
+        allowed: Allowed { mounts: section.allow.mounts(), networks: section.allow.networks.clone() },
+        images_file: Some(config.state_dir.join("images")),
         owner: format!("{} {} {}", config.worker_name, config.server_url, config.state_dir.display()),
     };
     match DockerRunner::new(options) {

@@ -127,7 +127,7 @@ impl Worker {
     async fn start(self) -> Result<Arc<Shared>, WorkerError> {
         let Self { options, control, dirs, outbox, leases, cache, tasks, .. } = self;
         clean_up(&options, &dirs).await;
-        let offer = health::offer(&options).await;
+        let offer = health::offer(&options, &cache).await;
         health::tell(&offer);
         let identity = Identity {
             name: options.name.clone(),

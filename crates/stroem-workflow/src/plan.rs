@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use stroem_core::{HumanDuration, Language, Resources, RunnerKind, StepName, TagSet, TaskName};
+use stroem_core::{Container, HumanDuration, Language, Resources, RunnerKind, StepName, TagSet, TaskName};
 
 use crate::input::InputField;
 
@@ -127,6 +127,9 @@ pub struct PlanAction {
     pub env: IndexMap<String, String>,
     /// `resources` (literal).
     pub resources: Resources,
+    /// `container` (literal).
+    #[serde(default, skip_serializing_if = "Container::is_default")]
+    pub container: Container,
     /// `workdir`.
     pub workdir: Option<String>,
     /// Script: where it runs. Docker and pod actions: the runner of their type. Others: `None`.

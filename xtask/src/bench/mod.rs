@@ -3,6 +3,7 @@
 //!
 //! A suite is a file here and a line in [`SUITES`]; it gives [`Measurement`]s, and this module prints them.
 
+mod docker;
 mod floor;
 mod measurement;
 mod product;
@@ -69,6 +70,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "floor", measure: floor::measure },
     Suite { name: "product", measure: product::measure },
     Suite { name: "history", measure: product::history },
+    Suite { name: "docker", measure: docker::measure },
 ];
 
 /// Measures and prints.

@@ -166,7 +166,7 @@ fn is_full() -> bool {
 }
 
 #[tokio::test]
-async fn system_proof_hundreds_of_fast_containers_give_as_many_results() {
+async fn proof_hundreds_of_fast_containers_give_as_many_results() {
     if !is_here() {
         return;
     }
@@ -184,7 +184,7 @@ async fn system_proof_hundreds_of_fast_containers_give_as_many_results() {
 }
 
 #[tokio::test]
-async fn system_proof_every_line_of_a_container_arrives_once_and_in_order() {
+async fn proof_every_line_of_a_container_arrives_once_and_in_order() {
     if !is_here() {
         return;
     }

@@ -9,6 +9,7 @@ mod copy;
 mod crashes;
 mod docker;
 mod harness;
+mod images;
 mod large;
 mod logs;
 mod outputs;

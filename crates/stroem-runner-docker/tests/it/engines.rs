@@ -134,6 +134,14 @@ async fn an_engine_on_tcp_that_cannot_see_the_workers_files_runs_scripts_and_ima
     .expect("a subject");
     let local = DockerRunner::new(options()).expect("options").engine_id().await.expect("the first engine");
     assert_ne!(subject.runner.engine_id().await.expect("the second engine"), local);
+    assert_eq!(
+        subject.runner.data_root().await,
+        None,
+        "its images are on another host's disk, for all that is known"
+    );
+    let socket = engine.socket();
+    let near = Docker::with(|options| options.host = Some(socket)).expect("a subject");
+    assert_eq!(near.runner.data_root().await, Some(engine.directory.path().join("data")));
     let workspace = mine.path().join("workspace");
     fs::create_dir_all(workspace.join("sub")).expect("made");
     fs::write(workspace.join("sub/file"), "of the worker\n").expect("written");

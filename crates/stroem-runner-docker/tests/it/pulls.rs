@@ -32,7 +32,7 @@ async fn an_image_that_nobody_has_fails_with_the_engines_words() {
 async fn a_worker_that_never_pulls_says_so() {
     let subject = subject!(|options| options.pull = PullPolicy::Never);
     let ran = subject.run(subject.request(StepRun::Image(image("stroem-test/nobody-has-this")))).await;
-    let expected = "image pull failed: stroem-test/nobody-has-this is not on the engine, and this worker never pulls (`docker.pull: never`)";
+    let expected = "image pull failed: stroem-test/nobody-has-this is not on the engine, and neither step nor worker wants it pulled (`pull: never`)";
     assert_eq!(ran.outcome.to_string(), expected);
     assert_eq!(subject.run(subject.request(script("true"))).await.outcome, Outcome::Succeeded);
 }

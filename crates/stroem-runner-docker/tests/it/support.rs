@@ -17,7 +17,7 @@ use stroem_core::{
 use stroem_runner::{
     OutputStream, RunRequest, Runner, RunnerEvent, StepIdentity, StopReceiver, conformance::Subject,
 };
-use stroem_runner_docker::{Ceilings, DockerRunner, DockerRunnerOptions, Hardening, PullPolicy};
+use stroem_runner_docker::{Allowed, Ceilings, DockerRunner, DockerRunnerOptions, Hardening, PullPolicy};
 use tokio::sync::mpsc;
 
 /// What `dev/docker up` provides.
@@ -78,6 +78,7 @@ impl Docker {
                 env: BTreeMap::new(),
                 timeout: None,
                 resources: Resources::default(),
+                container: stroem_core::Container::default(),
                 workdir: None,
                 secrets: Vec::new(),
             },
@@ -164,6 +165,8 @@ pub(crate) fn options() -> DockerRunnerOptions {
         ceilings: Ceilings::default(),
         hardening: Hardening::default(),
         mounts: Vec::new(),
+        allowed: Allowed::default(),
+        images_file: None,
         owner: format!("test-{}", std::process::id()),
     }
 }

@@ -191,7 +191,11 @@ mod tests {
     }
 
     fn limits() -> Resources {
-        Resources { memory: Some(ByteSize::from_mib(64)), cpu: Some(CpuQuantity::from_millicores(500)) }
+        Resources {
+            memory: Some(ByteSize::from_mib(64)),
+            cpu: Some(CpuQuantity::from_millicores(500)),
+            pids: None,
+        }
     }
 
     #[test]

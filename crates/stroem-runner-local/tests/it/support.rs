@@ -174,6 +174,7 @@ pub(crate) fn request(number: u8, scratch: PathBuf, language: Language, text: &s
             env: std::collections::BTreeMap::new(),
             timeout: None,
             resources: Resources::default(),
+            container: stroem_core::Container::default(),
             workdir: None,
             secrets: Vec::new(),
         },

@@ -46,21 +46,29 @@ struct Cached {
 
 /// Brings the cache under its limit, as far as what is in use allows. `fresh` is about to be used and stays.
 pub(super) fn evict(root: &Path, limit: ByteSize, fresh: &Path) {
-    let mut cached = match list(root) {
-        Ok(cached) => cached,
-        Err(error) => {
-            tracing::warn!(%error, "the workspace cache cannot be listed");
-            return;
-        }
-    };
-    let mut total: u64 = cached.iter().map(|revision| revision.bytes).sum();
+    let Some(cached) = listed(root) else { return };
+    let total: u64 = cached.iter().map(|revision| revision.bytes).sum();
+    let rest = cached.into_iter().filter(|revision| revision.size_file != fresh);
+    remove_oldest(root, rest.collect(), total.saturating_sub(limit.as_bytes()));
+}
+
+/// Removes so many bytes, as far as what is in use allows.
+pub(super) fn free(root: &Path, bytes: u64) {
+    remove_oldest(root, listed(root).unwrap_or_default(), bytes);
+}
+
+fn listed(root: &Path) -> Option<Vec<Cached>> {
+    list(root).inspect_err(|error| tracing::warn!(%error, "the workspace cache cannot be listed")).ok()
+}
+
+fn remove_oldest(root: &Path, mut cached: Vec<Cached>, mut over: u64) {
     cached.sort_by_key(|revision| revision.used_at);
-    for revision in cached.into_iter().filter(|revision| revision.size_file != fresh) {
-        if total <= limit.as_bytes() {
+    for revision in cached {
+        if over == 0 {
             return;
         }
         match remove_unused(root, &revision.size_file) {
-            Ok(true) => total -= revision.bytes,
+            Ok(true) => over = over.saturating_sub(revision.bytes),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "a revision cannot be removed from the workspace cache"),
         }

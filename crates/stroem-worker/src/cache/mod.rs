@@ -130,6 +130,15 @@ impl Cache {
         Ok(in_use)
     }
 
+    /// Removes revisions that nobody uses, the least recently used first, until so many bytes are free or none is left.
+    pub(crate) async fn free(&self, bytes: u64) {
+        let root = self.root.clone();
+        let freed = self.tasks.spawn_blocking(move || evict::free(&root, bytes)).await;
+        if let Err(error) = freed {
+            tracing::warn!(%error, "the workspace cache could not be made smaller");
+        }
+    }
+
     /// Slots of revisions that nobody uses would pile up.
     fn forget_unused(&self, but: &Key) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,6 +46,8 @@ pub struct WorkerConfig {
     pub drain_timeout_secs: u64,
     /// Limits.
     pub limits: LimitsSection,
+    /// Marks of the disks.
+    pub disk: DiskSection,
 }
 
 /// `docker:`
@@ -74,6 +76,25 @@ pub struct DockerSection {
     pub network: Option<String>,
     /// What every container gets of the engine's host.
     pub mounts: Vec<String>,
+    /// What a step may ask for besides.
+    pub allow: AllowSection,
+}
+
+/// `docker.allow`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowSection {
+    mounts: Vec<String>,
+    /// Names of networks.
+    pub networks: Vec<String>,
+}
+
+impl AllowSection {
+    /// Paths on the engine's host, each with whether it may only be read.
+    pub fn mounts(&self) -> Vec<(String, bool)> {
+        let read_only = |path: &String| path.strip_suffix(":ro").map(|bare| (bare.to_owned(), true));
+        self.mounts.iter().map(|path| read_only(path).unwrap_or_else(|| (path.clone(), false))).collect()
+    }
 }
 
 /// `docker.tls`
@@ -203,7 +224,7 @@ impl ResourcesSection {
     /// Never: the table checks the amount.
     pub fn limits(&self) -> Resources {
         let cpu = self.cpu.as_ref().map(|cpu| cpu.parse().expect("the table checked it"));
-        Resources { cpu, memory: self.memory }
+        Resources { cpu, memory: self.memory, pids: None }
     }
 }
 
@@ -221,6 +242,16 @@ pub struct LimitsSection {
     pub cache_size: ByteSize,
     /// Between TERM and KILL.
     pub grace: HumanDuration,
+}
+
+/// `disk:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskSection {
+    /// From here on what can be had again is removed.
+    pub collect_at_percent: u32,
+    /// From here on no step is taken.
+    pub stop_at_percent: u32,
 }
 
 /// As the table gives it.
@@ -243,6 +274,7 @@ struct Written {
     pass_env: Vec<String>,
     drain_timeout_secs: u64,
     limits: LimitsSection,
+    disk: DiskSection,
 }
 
 impl WorkerConfig {
@@ -262,7 +294,7 @@ impl WorkerConfig {
 
     fn check(written: Written, source: Source<'_>, host_name: &str) -> Result<Self, Vec<Problem>> {
         let tags: TagSet = written.tags.into_iter().chain(written.capabilities).collect();
-        let problems: Vec<Problem> = [
+        let mut problems: Vec<Problem> = [
             ("docker", written.docker.is_some(), cfg!(feature = "docker")),
             ("kubernetes", written.kubernetes.is_some(), cfg!(feature = "kubernetes")),
         ]
@@ -273,6 +305,10 @@ impl WorkerConfig {
             (true, true) | (false, _) => None,
         })
         .collect();
+        let disk = written.disk;
+        if disk.collect_at_percent > disk.stop_at_percent {
+            problems.push(late_collection(source.file, disk));
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -295,6 +331,7 @@ impl WorkerConfig {
             passed_env: written.pass_env.iter().filter_map(variable).collect(),
             drain_timeout_secs: written.drain_timeout_secs,
             limits: written.limits,
+            disk: written.disk,
             worker_name,
         })
     }
@@ -333,6 +370,15 @@ fn no_section(file: &str, name: &str) -> Problem {
     let place = Place::File { file: file.into(), line: 1, column: 1 };
     let message = format!("the tag `{name}` is there, but no section `{name}:`");
     Problem::new(place, message).suggest(format!("write `{name}: {{}}`, or take the tag out"))
+}
+
+fn late_collection(file: &str, disk: DiskSection) -> Problem {
+    let place = Place::File { file: file.into(), line: 1, column: 1 };
+    let (collect, stop) = (disk.collect_at_percent, disk.stop_at_percent);
+    let message = format!(
+        "`disk.collect_at_percent` is {collect} and `disk.stop_at_percent` {stop}: the worker would stop before it makes room"
+    );
+    Problem::new(place, message).suggest("make the first one the smaller")
 }
 
 fn not_built(file: &str, name: &str) -> Problem {

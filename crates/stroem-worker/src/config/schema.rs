@@ -1,7 +1,7 @@
 //! The table of the worker's configuration. Reader, error messages and reference come from it.
 
 use stroem_config::{Key, Kind, Schema};
-use stroem_core::{CpuQuantity, Tag, WorkerName};
+use stroem_core::{CpuQuantity, Mount, Tag, WorkerName};
 
 const COUNT: Kind = Kind::Integer { min: 1, max: 10_000 };
 const SECONDS: Kind = Kind::Integer { min: 1, max: 86_400 };
@@ -53,6 +53,7 @@ pub static SCHEMA: Schema = Schema {
         Key::new("pass_env", Kind::List(&Kind::Text), "Names of variables of the worker that every step gets.").or("[]"),
         Key::new("drain_timeout_secs", SECONDS, "How long running steps may go on after SIGTERM.").or("60"),
         Key::new("limits", Kind::Section(&LIMITS), "Limits.").or("{}"),
+        Key::new("disk", Kind::Section(&DISK), "Marks of the disks with the workspace cache, the spool and the images of a local Docker engine.").or("{}"),
     ],
 };
 
@@ -98,11 +99,43 @@ static DOCKER: Schema = Schema {
         Key::new(
             "mounts",
             Kind::List(&Kind::Text),
-            "What every container gets of the engine's host, as `/from:/to[:ro]`; steps cannot ask for any.",
+            "What every container gets of the engine's host, as `/from:/to[:ro]`.",
+        )
+        .or("[]"),
+        Key::new(
+            "allow",
+            Kind::Section(&ALLOW),
+            "What a step may ask for besides, with its `container`. Whatever else stands here, a step can only tighten.",
+        )
+        .or("{}"),
+    ],
+};
+
+static ALLOW: Schema = Schema {
+    keys: &[
+        Key::new(
+            "mounts",
+            Kind::List(&HOST_PATH),
+            "Paths of the engine's host that a step may mount, `/path` or `/path:ro`. Each allows itself and nothing below it. The engine's socket makes who has it the master of the host.",
+        )
+        .or("[]"),
+        Key::new(
+            "networks",
+            Kind::List(&Kind::Text),
+            "Networks that a step may ask for beside `none` and the engine's default.",
         )
         .or("[]"),
     ],
 };
+
+const HOST_PATH: Kind = Kind::Checked { what: "a path of the engine's host", rule: host_path };
+
+fn host_path(text: &str) -> Result<(), String> {
+    let path = text.strip_suffix(":ro").unwrap_or(text);
+    format!("{path}:/x").parse::<Mount>().map(drop).map_err(|_| {
+        "write an absolute path without `.`, `..` and doubled `/`, with `:ro` behind it if it may only be read".to_owned()
+    })
+}
 
 static TLS: Schema = Schema {
     keys: &[
@@ -184,6 +217,25 @@ static TOLERATION: Schema = Schema {
 
 static RESOURCES: Schema =
     Schema { keys: &[Key::new("cpu", CPU, "Processor time."), Key::new("memory", Kind::Size, "Memory.")] };
+
+static DISK: Schema = Schema {
+    keys: &[
+        Key::new(
+            "collect_at_percent",
+            PERCENT,
+            "From here on revisions and images that no step uses are removed, the least recently used first; of images only those that this worker pulled.",
+        )
+        .or("85"),
+        Key::new(
+            "stop_at_percent",
+            PERCENT,
+            "From here on the worker takes no steps that need the disk; its tags are withdrawn, with the reason.",
+        )
+        .or("95"),
+    ],
+};
+
+const PERCENT: Kind = Kind::Integer { min: 1, max: 100 };
 
 static LIMITS: Schema = Schema {
     keys: &[

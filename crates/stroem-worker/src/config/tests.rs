@@ -157,8 +157,14 @@ docker:
   cap_drop: [ALL]
   network: none
   mounts: ['/var/run/docker.sock:/var/run/docker.sock']
+  allow: {mounts: [/var/run/docker.sock, '/data:ro'], networks: [jobs]}
+disk: {collect_at_percent: 70, stop_at_percent: 80}
 ";
-    let docker = load(text, &[TOKEN]).unwrap().docker.unwrap();
+    let config = load(text, &[TOKEN]).unwrap();
+    assert_eq!((config.disk.collect_at_percent, config.disk.stop_at_percent), (70, 80));
+    let docker = config.docker.unwrap();
+    let allowed = [("/var/run/docker.sock".to_owned(), false), ("/data".to_owned(), true)];
+    assert_eq!((docker.allow.mounts().as_slice(), docker.allow.networks.len()), (&allowed[..], 1));
     assert_eq!((docker.pull.as_str(), docker.pull_timeout), ("always", HumanDuration::from_secs(90)));
     assert_eq!(docker.limits.cpu().map(CpuQuantity::millicores), Some(500));
     assert_eq!((docker.limits.memory, docker.limits.pids), (Some(ByteSize(1 << 30)), Some(200)));
@@ -193,6 +199,14 @@ fn every_mistake_is_named() {
         (
             "max_concurent: 3",
             "worker-config.yaml:1:1: unknown key `max_concurent` (did you mean `max_concurrent`?)",
+        ),
+        (
+            "docker: {allow: {mounts: [/data/../etc]}}",
+            "worker-config.yaml:1:27: `docker.allow.mounts[0]`: write an absolute path without `.`, `..` and doubled `/`, with `:ro` behind it if it may only be read",
+        ),
+        (
+            "disk: {stop_at_percent: 60}",
+            "worker-config.yaml:1:1: `disk.collect_at_percent` is 85 and `disk.stop_at_percent` 60: the worker would stop before it makes room (make the first one the smaller)",
         ),
         (
             "docker:\n  hots: a",

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod disk;
 mod drain;
 #[cfg(test)]
 mod fixture;

@@ -261,6 +261,7 @@ impl State {
             env: BTreeMap::new(),
             timeout: None,
             resources: Resources::default(),
+            container: stroem_core::Container::default(),
             workdir: None,
             secrets: Vec::new(),
         };

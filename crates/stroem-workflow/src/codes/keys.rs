@@ -34,8 +34,9 @@ pub(super) const CODES: &[Code] = &[
     Code::error(
         "key_of_another_runner",
         "the key needs another `runner`",
-        "`manifest` changes the pod in which a script runs, so that it needs `runner: pod`.",
-        "add `runner: pod`, or remove `manifest`",
+        "`manifest` changes the pod in which a script runs, so that it needs `runner: pod`. `container` and \
+         `resources.pids` are for containers of a Docker engine: `type: docker`, or a script with `runner: docker`.",
+        "add the `runner` that the message names, or remove the key",
         "actions:\n  a: { type: script, script: date, manifest: { spec: { nodeName: big } } }\n",
         "actions:\n  a: { type: script, runner: pod, script: date, manifest: { spec: { nodeName: big } } }\n",
     ),

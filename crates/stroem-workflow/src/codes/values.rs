@@ -31,6 +31,15 @@ pub(super) const CODES: &[Code] = &[
     )
     .structural(),
     Code::error(
+        "bad_mount",
+        "the text is not a mount",
+        "A mount names a file or folder of the engine's host and its place in the container, both as absolute paths that \
+         can mean one place only. Whether the worker allows it is found out when the step runs.",
+        "write `/from:/to`, or `/from:/to:ro`",
+        "actions:\n  a: { type: docker, image: docker, cmd: docker build ., container: { mounts: [docker.sock] } }\n",
+        "actions:\n  a: { type: docker, image: docker, cmd: docker build ., container: { mounts: [\"/var/run/docker.sock:/var/run/docker.sock\"] } }\n",
+    ),
+    Code::error(
         "unknown_cause",
         "the name of a cause is not known",
         "`retry.on` lists after which outcomes an attempt is run again.",

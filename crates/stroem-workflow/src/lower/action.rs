@@ -1,7 +1,7 @@
 //! Actions and the bodies of inline steps.
 
 use indexmap::IndexMap;
-use stroem_core::{HumanDuration, Language, Resources, RunnerKind, Tag};
+use stroem_core::{Container, HumanDuration, Language, PullPolicy, Resources, RunnerKind, Tag};
 
 use super::{
     input::{FieldModel, lower_schema, schema},
@@ -74,11 +74,34 @@ pub(super) fn check_keys_together(report: &mut Report<'_>, node: &Node, at: Span
             let message = "`manifest` changes the pod, and this script does not run in one";
             report.error_with(manifest.span, "key_of_another_runner", message, Some(help));
         }
+        if let Some(container) =
+            node.entry("container").filter(|_| runner(ActionType::Script, node) != Some(RunnerKind::Docker))
+        {
+            let help = if is_pod {
+                "write it into `manifest`, or write `runner: docker`"
+            } else {
+                "add `runner: docker`, or remove `container`"
+            };
+            let message =
+                "`container` changes the container of a Docker engine, and this script does not run in one";
+            report.error_with(container.span, "key_of_another_runner", message, Some(help.to_owned()));
+        }
         let shell = language(node) == Language::Shell;
         if let Some(dependencies) = node.entry("dependencies").filter(|_| shell) {
             let message = "`dependencies` are packages of a language, and `shell` has none";
             report.error(dependencies.span, "key_of_another_language", message);
         }
+    }
+    let runs_elsewhere = match action_type {
+        Some("script") => runner(ActionType::Script, node) != Some(RunnerKind::Docker),
+        other => other == Some("pod"),
+    };
+    if let Some(pids) =
+        node.get("resources").and_then(|limits| limits.entry("pids")).filter(|_| runs_elsewhere)
+    {
+        let help = "remove it, or run the step with `runner: docker` or `type: docker`".to_owned();
+        let message = "`pids` limits a container of a Docker engine, and this step does not run in one";
+        report.error_with(pids.span, "key_of_another_runner", message, Some(help));
     }
     if let Some(source) = node.get("source") {
         let literal = source.as_text().filter(|text| !crate::template::is_template(text));
@@ -126,7 +149,9 @@ pub(super) fn lower_body(node: &Node, inline: bool) -> Body {
         resources: Resources {
             cpu: quantity("cpu").and_then(|text| text.parse().ok()),
             memory: quantity("memory").and_then(|text| text.parse().ok()),
+            pids: quantity("pids").and_then(|text| text.parse().ok()),
         },
+        container: node.get("container").map(container).unwrap_or_default(),
         workdir: text("workdir"),
         runner: runner(action_type, node),
         language: script.then(|| language(node)),
@@ -148,6 +173,20 @@ pub(super) fn lower_body(node: &Node, inline: bool) -> Body {
         sites: sites(node),
         task: node.get("task").and_then(|task| Some((task.as_text()?.to_owned(), task.span))),
         unsupported: unsupported(node, inline),
+    }
+}
+
+/// A well-formed `container`.
+fn container(node: &Node) -> Container {
+    let text = |key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+    let list = |key: &str| node.get(key).and_then(Node::as_list).unwrap_or_default();
+    Container {
+        pull: text("pull").map(|word| PullPolicy::parse(&word)),
+        network: text("network"),
+        user: text("user"),
+        read_only: node.get("read_only").and_then(Node::as_bool).unwrap_or_default(),
+        cap_drop: list("cap_drop").iter().filter_map(Node::as_text).map(str::to_owned).collect(),
+        mounts: list("mounts").iter().filter_map(|item| item.as_text()?.parse().ok()).collect(),
     }
 }
 

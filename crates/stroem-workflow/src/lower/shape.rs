@@ -127,6 +127,12 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("labels", "tags"),
     ("requirements", "dependencies"),
     ("packages", "dependencies"),
+    ("pull_policy", "pull"),
+    ("network_mode", "network"),
+    ("networks", "network"),
+    ("volumes", "mounts"),
+    ("binds", "mounts"),
+    ("pids_limit", "pids"),
 ];
 
 fn synonym(written: &str, names: &[&str]) -> Option<String> {

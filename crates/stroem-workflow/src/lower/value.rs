@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use stroem_core::{ByteSize, Cause, CpuQuantity, HumanDuration, Tag, limits};
+use stroem_core::{ByteSize, CAPABILITIES, Cause, CpuQuantity, HumanDuration, Mount, Tag, limits};
 
 use super::shape::{check, either, name};
 use crate::{
@@ -35,6 +35,8 @@ pub(super) fn check_value(report: &mut Report<'_>, kind: &Kind, entry: &Entry) {
         Kind::Memory => parsed(report, entry, "bad_quantity", str::parse::<ByteSize>),
         Kind::Tags => texts(report, entry, tag),
         Kind::Causes => texts(report, entry, cause),
+        Kind::Capabilities => texts(report, entry, capability),
+        Kind::Mounts => texts(report, entry, mount),
         Kind::Texts | Kind::StepNames => texts(report, entry, |_, _, _| {}),
         Kind::Templates => list(report, entry, |report, item| scalar(report, "an item", item)),
         Kind::ScalarMap => map(report, entry, scalar_entry),
@@ -82,6 +84,8 @@ fn may_be_empty(kind: &Kind) -> bool {
         | Kind::Secrets
         | Kind::StepNames
         | Kind::Tags
+        | Kind::Capabilities
+        | Kind::Mounts
         | Kind::Texts
         | Kind::Templates
         | Kind::One(_)
@@ -110,6 +114,26 @@ fn may_be_empty(kind: &Kind) -> bool {
 fn tag(report: &mut Report<'_>, item: &Node, text: &str) {
     if let Err(error) = Tag::new(text) {
         report.error(item.span, "bad_tag", error.to_string());
+    }
+}
+
+fn capability(report: &mut Report<'_>, item: &Node, text: &str) {
+    if !CAPABILITIES.contains(&text) {
+        let bare = text.trim_start_matches("CAP_").to_ascii_uppercase();
+        let help = if CAPABILITIES.contains(&bare.as_str()) {
+            format!("write `{bare}`")
+        } else {
+            did_you_mean(&bare, CAPABILITIES.iter().copied()).unwrap_or_else(|| {
+                "write the name of a capability of Linux, such as `NET_RAW`, or `ALL`".to_owned()
+            })
+        };
+        report.error_with(item.span, "unknown_value", format!("`{text}` is not a capability"), Some(help));
+    }
+}
+
+fn mount(report: &mut Report<'_>, item: &Node, text: &str) {
+    if let Err(error) = text.parse::<Mount>() {
+        report.error(item.span, "bad_mount", error.to_string());
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn render(scope: Scope<'_>, step: u32) -> Result<StepSpec, RenderErro
         env,
         timeout: planned.timeout,
         resources: action.resources,
+        container: action.container.clone(),
         workdir: optional(&context, "workdir", action.workdir.as_deref())?,
         secrets,
     })

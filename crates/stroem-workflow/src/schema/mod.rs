@@ -3,7 +3,7 @@
 mod reference;
 
 use serde_json::{Map, Value, json};
-use stroem_core::{Cause, limits};
+use stroem_core::{CAPABILITIES, Cause, limits};
 
 pub use reference::reference_markdown;
 
@@ -146,6 +146,8 @@ fn kind(kind: &Kind) -> Value {
         Kind::Causes => {
             list(&json!({ "enum": Cause::ALL.iter().map(|cause| cause.as_str()).collect::<Vec<_>>() }))
         }
+        Kind::Capabilities => list(&json!({ "enum": CAPABILITIES })),
+        Kind::Mounts => list(&json!({ "type": "string", "pattern": "^(/[^/:]+)+:(/[^/:]+)+(:r[ow])?$" })),
         Kind::ScalarMap => map_of(&scalar),
         Kind::Values | Kind::AnyMap => json!({ "type": ["object", "null"] }),
         Kind::Any => json!({}),

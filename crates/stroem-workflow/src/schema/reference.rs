@@ -68,6 +68,8 @@ fn describe(kind: &Kind) -> String {
             let causes: Vec<String> = Cause::ALL.iter().map(|cause| format!("`{cause}`")).collect();
             format!("list of causes: {}", causes.join(", "))
         }
+        Kind::Capabilities => "list of capabilities, literal".to_owned(),
+        Kind::Mounts => "list of mounts, literal".to_owned(),
         Kind::ScalarMap => "map of texts, templated".to_owned(),
         Kind::Values => "map of values, templated".to_owned(),
         Kind::Any => "any value".to_owned(),

@@ -1,12 +1,13 @@
 //! Actions: what a step runs. Which keys an action takes follows from its `type`.
 
-use stroem_core::limits;
+use stroem_core::{PullPolicy, limits};
 
 use super::{Construct, INPUT_FIELD, Key, Kind, Named, OUTPUT_FIELD, RETRY, Rest};
 
 pub(crate) const ACTION_TYPES: &[&str] = &["script", "docker", "pod", "task", "approval", "agent"];
 
 const RUNS: &[&str] = &["script", "docker", "pod"];
+const DOCKER: &[&str] = &["docker", "script"];
 const SCRIPT: &[&str] = &["script"];
 const IMAGE: &[&str] = &["docker", "pod"];
 const TASK: &[&str] = &["task"];
@@ -19,6 +20,39 @@ pub(crate) static RESOURCES: Construct = Construct {
     keys: &[
         Key::new("cpu", Kind::Cpu, "Processor time, such as `500m` or `2`."),
         Key::new("memory", Kind::Memory, "Memory, such as `512Mi`."),
+        Key::new(
+            "pids",
+            Kind::Integer { min: 1, max: 4_194_304 },
+            "Processes and threads, in a container only.",
+        ),
+    ],
+    rest: Rest::None,
+};
+
+pub(crate) static CONTAINER: Construct = Construct {
+    title: "a container",
+    doc: "What a step asks of its container on a Docker engine. Values are literal. What a worker says itself holds \
+          against it: the worker takes more away and never less.",
+    keys: &[
+        Key::new(
+            "pull",
+            Kind::Choice(PullPolicy::WORDS),
+            "When the image is pulled; `missing` when neither step nor worker says it.",
+        ),
+        Key::new("network", Kind::Text, "`none`, or a network that the worker allows."),
+        Key::new("user", Kind::Text, "Goes before the image's user, such as `1000:1000`."),
+        Key::new(
+            "read_only",
+            Kind::Boolean,
+            "Whether its root is read-only; `/tmp` is not, and of a script neither is `/workspace`.",
+        )
+        .default("false"),
+        Key::new("cap_drop", Kind::Capabilities, "Capabilities that are dropped, `ALL` for all of them."),
+        Key::new(
+            "mounts",
+            Kind::Mounts,
+            "What it gets of the engine's host, as `/from:/to[:ro]`; a worker refuses what it does not allow.",
+        ),
     ],
     rest: Rest::None,
 };
@@ -39,6 +73,7 @@ pub(crate) static ACTION: Construct = Construct {
             .on(RUNS),
         Key::new("workdir", Kind::Template, "The working directory.").on(RUNS),
         Key::new("resources", Kind::One(&RESOURCES), "What it may use.").on(RUNS),
+        Key::new("container", Kind::One(&CONTAINER), "What it asks of its container. A script takes it with `runner: docker`.").on(DOCKER),
         Key::new("script", Kind::Template, "The program's text.").on(SCRIPT),
         Key::new("source", Kind::Template, "The program's path inside the workspace, instead of `script`.").on(SCRIPT),
         Key::new("runner", Kind::Choice(&["local", "docker", "pod"]), "Where it runs.").default("local").on(SCRIPT),

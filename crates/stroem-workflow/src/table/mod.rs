@@ -10,7 +10,7 @@ mod trigger;
 
 use stroem_core::HumanDuration;
 
-pub(crate) use action::{ACTION, ACTION_TYPES, RESOURCES};
+pub(crate) use action::{ACTION, ACTION_TYPES, CONTAINER, RESOURCES};
 pub(crate) use connection::{CONNECTION, CONNECTION_TYPE, MCP_SERVER, PROPERTY};
 pub(crate) use file::FILE;
 pub(crate) use step::{HOOK, STEP};
@@ -18,12 +18,13 @@ pub(crate) use task::{INPUT_FIELD, OUTPUT_FIELD, RETRY, TASK};
 pub(crate) use trigger::TRIGGER;
 
 /// Every construct with its name in `$defs`, in the order of the reference.
-pub(crate) const CONSTRUCTS: [(&str, &Construct); 13] = [
+pub(crate) const CONSTRUCTS: [(&str, &Construct); 14] = [
     ("file", &FILE),
     ("task", &TASK),
     ("step", &STEP),
     ("action", &ACTION),
     ("resources", &RESOURCES),
+    ("container", &CONTAINER),
     ("retry", &RETRY),
     ("input_field", &INPUT_FIELD),
     ("output_field", &OUTPUT_FIELD),
@@ -90,6 +91,10 @@ pub(crate) enum Kind {
     Memory,
     /// A list of literal tags.
     Tags,
+    /// A list of capabilities of Linux.
+    Capabilities,
+    /// A list of mounts.
+    Mounts,
     /// A list of literal texts.
     Texts,
     /// A list of texts in which templates are filled in.

@@ -399,3 +399,20 @@ tasks:
     assert_eq!(Value::Object(good), json!({ "name": "x", "rate": 2, "list": [1, 2] }));
     assert_eq!(check(json!({ "name": "x" })).expect("good")["rate"], 1.5);
 }
+
+#[test]
+fn what_a_step_asks_of_its_container_reaches_the_runner_as_it_is_written() {
+    let text = "tasks:\n  t:\n    flow:\n      a:\n        type: docker\n        image: alpine\n        resources: { pids: 7 }\n        \
+                container: { pull: always, network: none, user: '1:2', read_only: true, cap_drop: [ALL], mounts: ['/a:/b:ro'] }\n      \
+                b: { type: docker, image: alpine }\n";
+    let job = Job::new(text, json!({}));
+    let spec = job.spec(0);
+    let written = json!({"pull": "always", "network": "none", "user": "1:2", "read_only": true, "cap_drop": ["ALL"], "mounts": ["/a:/b:ro"]});
+    assert_eq!(
+        (spec.resources.pids, serde_json::to_value(&spec.container).expect("JSON")),
+        (Some(7), written)
+    );
+    // A step without any of it travels as it did before there was any, so that older workers read it.
+    let other = serde_json::to_value(job.spec(1)).expect("JSON");
+    assert_eq!((other.get("container"), other["resources"].get("pids")), (None, None));
+}

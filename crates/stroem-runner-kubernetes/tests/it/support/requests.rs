@@ -73,6 +73,7 @@ fn with(run: StepRun) -> RunRequest {
             env: BTreeMap::new(),
             timeout: None,
             resources: Resources::default(),
+            container: stroem_core::Container::default(),
             workdir: None,
             secrets: Vec::new(),
         },
