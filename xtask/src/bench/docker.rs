@@ -3,7 +3,10 @@
 
 use anyhow::{Context, Result};
 
-use super::measurement::{Budget, Measurement};
+use super::{
+    Options,
+    measurement::{Budget, Measurement},
+};
 use crate::{repo::Repo, shell::Shell};
 
 /// What the tests print, and the figure's name.
@@ -16,8 +19,11 @@ const FIGURES: &[(&str, &str)] = &[
 /// The most that a ratio may be.
 const BUDGET: f64 = 1.3;
 
-/// All workloads; none where there is no engine, which the tests say.
-pub(crate) fn measure(repo: &Repo, _runs: u32) -> Result<Vec<Measurement>> {
+/// All workloads.
+///
+/// # Errors
+/// Where there is no engine.
+pub(crate) fn measure(repo: &Repo, _options: &Options) -> Result<Vec<Measurement>> {
     let arguments = [
         "nextest",
         "run",
@@ -34,9 +40,7 @@ pub(crate) fn measure(repo: &Repo, _runs: u32) -> Result<Vec<Measurement>> {
     let output = Shell::cargo(repo, &arguments).variable("STROEM_PROOF", "full").read_whatever()?;
     let found: Vec<Measurement> =
         output.lines().filter_map(|line| figure(line).transpose()).collect::<Result<_>>()?;
-    if found.is_empty() {
-        eprintln!("docker: nothing is measured without a Docker engine (`dev/docker up`)");
-    }
+    anyhow::ensure!(!found.is_empty(), "the docker suite measured nothing: is there a Docker engine (`dev/docker up`)?");
     Ok(found)
 }
 
@@ -48,7 +52,7 @@ fn figure(line: &str) -> Result<Option<Measurement>> {
     };
     let ratio = line.rsplit_once("ratio ").and_then(|(_, ratio)| ratio.trim().parse().ok());
     let ratio = ratio.with_context(|| format!("no ratio of `{known}` in: {line}"))?;
-    Ok(Some(Measurement { name, unit: "", runs: vec![ratio], budget: Some(Budget::AtMost(BUDGET)) }))
+    Ok(Some(Measurement { name: (*name).to_owned(), unit: "", runs: vec![ratio], budget: Some(Budget::AtMost(BUDGET)) }))
 }
 
 #[cfg(test)]
@@ -59,7 +63,7 @@ mod tests {
     fn a_line_of_a_test_is_a_figure() {
         let found =
             figure("one container: ours 1.2s, docker 1.1s, ratio 1.09").expect("a figure").expect("one");
-        assert_eq!((found.name, found.runs, found.budget.is_some()), (FIGURES[0].1, vec![1.09], true));
+        assert_eq!((found.name, found.runs, found.budget.is_some()), (FIGURES[0].1.to_owned(), vec![1.09], true));
         assert!(figure("running 3 tests").expect("no error").is_none());
         assert!(figure("one container: ours 1.2s, docker 1.1s").is_err());
     }
