@@ -19,10 +19,8 @@ const FIGURES: &[(&str, &str)] = &[
 /// The most that a ratio may be.
 const BUDGET: f64 = 1.3;
 
-/// All workloads.
-///
-/// # Errors
-/// Where there is no engine.
+/// All workloads; none where there is no engine.
+#[expect(clippy::print_stderr, reason = "standard output may be JSON")]
 pub(crate) fn measure(repo: &Repo, _options: &Options) -> Result<Vec<Measurement>> {
     let arguments = [
         "nextest",
@@ -40,7 +38,9 @@ pub(crate) fn measure(repo: &Repo, _options: &Options) -> Result<Vec<Measurement
     let output = Shell::cargo(repo, &arguments).variable("STROEM_PROOF", "full").read_whatever()?;
     let found: Vec<Measurement> =
         output.lines().filter_map(|line| figure(line).transpose()).collect::<Result<_>>()?;
-    anyhow::ensure!(!found.is_empty(), "the docker suite measured nothing: is there a Docker engine (`dev/docker up`)?");
+    if found.is_empty() {
+        eprintln!("docker: nothing is measured without a Docker engine (`dev/docker up`)");
+    }
     Ok(found)
 }
 

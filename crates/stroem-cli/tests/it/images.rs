@@ -100,9 +100,6 @@ impl Drop for Things {
     fn drop(&mut self) {
         for part in ["worker", "server"] {
             let name = self.of(part);
-            if std::thread::panicking() {
-                let _ = docker(&["logs", &name]).map(|text| println!("{part}: {text}"));
-            }
             let _ = docker(&["rm", "-f", "-v", &name]);
             let _ = docker(&["rmi", "-f", &name]);
         }
