@@ -60,7 +60,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{/* Whether the configuration says itself who may come in. */}}
 {{- define "stroem.madeAdmin" -}}
 {{- $config := .Values.server.config -}}
-{{- if and .Values.auth.generateAdminToken (not $config.auth) (not $config.allow_unauthenticated) -}}true{{- end -}}
+{{- if and .Values.auth.generateAdminToken (not (dig "auth" "tokens" "" $config)) (not $config.allow_unauthenticated) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "stroem.adminSecret" -}}

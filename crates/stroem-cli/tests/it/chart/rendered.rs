@@ -164,7 +164,12 @@ fn a_release_is_closed_unless_it_says_otherwise() {
     if !is_here() {
         return;
     }
-    assert!(server(&Objects::of(&[])).auth.is_configured());
+    for values in [&[][..], &["--set-json", r#"server.config.auth={"trusted_proxies": ["10.0.0.0/8"]}"#]] {
+        let objects = Objects::of(values);
+        assert!(server(&objects).auth.is_configured());
+        let variables = names(&objects.pod("stroem-server")["containers"][0]["env"]);
+        assert!(variables.contains(&"STROEM__AUTH__TOKENS__ADMIN__TOKEN"), "{variables:?}");
+    }
     let own = r#"server.config.auth={"tokens": {"ada": {"sha256": "0000000000000000000000000000000000000000000000000000000000000000", "role": "admin"}}}"#;
     let objects = Objects::of(&["--set-json", own]);
     assert!(server(&objects).auth.is_configured());
