@@ -52,7 +52,12 @@ fn figure(line: &str) -> Result<Option<Measurement>> {
     };
     let ratio = line.rsplit_once("ratio ").and_then(|(_, ratio)| ratio.trim().parse().ok());
     let ratio = ratio.with_context(|| format!("no ratio of `{known}` in: {line}"))?;
-    Ok(Some(Measurement { name: (*name).to_owned(), unit: "", runs: vec![ratio], budget: Some(Budget::AtMost(BUDGET)) }))
+    Ok(Some(Measurement {
+        name: (*name).to_owned(),
+        unit: "",
+        runs: vec![ratio],
+        budget: Some(Budget::AtMost(BUDGET)),
+    }))
 }
 
 #[cfg(test)]
@@ -63,7 +68,10 @@ mod tests {
     fn a_line_of_a_test_is_a_figure() {
         let found =
             figure("one container: ours 1.2s, docker 1.1s, ratio 1.09").expect("a figure").expect("one");
-        assert_eq!((found.name, found.runs, found.budget.is_some()), (FIGURES[0].1.to_owned(), vec![1.09], true));
+        assert_eq!(
+            (found.name, found.runs, found.budget.is_some()),
+            (FIGURES[0].1.to_owned(), vec![1.09], true)
+        );
         assert!(figure("running 3 tests").expect("no error").is_none());
         assert!(figure("one container: ours 1.2s, docker 1.1s").is_err());
     }
