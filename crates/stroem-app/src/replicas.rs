@@ -13,7 +13,7 @@ use std::{
 
 use stroem_blobs::BlobStore;
 use stroem_store::{Hint, HintStream, Leadership, ReplicaStore, StoreError, WorkerRow};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::MissedTickBehavior};
 
 use crate::{App, AppError, Change, Clock, Vault, clock::SharedClock, shared_blobs};
 
@@ -123,9 +123,12 @@ pub(crate) async fn listen(app: App, mut hints: Box<dyn HintStream>) {
 pub(crate) async fn look(app: App) {
     let Some(shared) = app.inner.replicas.shared.clone() else { return };
     let mut looks: u32 = 0;
+    // Workers that change all the time do not put it off.
+    let mut clock = tokio::time::interval(LOOK_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let asked = tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => false,
+            _ = clock.tick() => false,
             () = shared.workers_changed.notified() => true,
         };
         looks = looks.wrapping_add(u32::from(!asked));
