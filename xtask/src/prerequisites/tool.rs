@@ -90,6 +90,7 @@ impl Tool {
                 package: "helm-python-sdk",
                 crate_name: None,
                 version: "0.2.2",
+                program: None,
                 hashes: &[
                     "28cc13abaf134c3a7e37f070c939be8d9cdc9825c3c8b8b2d35161073bcd4578",
                     "078bac2464ea2f4b5af24cf7873e8f78ee3f3c216766fcdea41b7c61f47275b1",

@@ -129,6 +129,7 @@ fn step(index: u32, shape: &StepShape, dependents: Vec<u32>) -> PlanStep {
             entrypoint: None,
             command: None,
             manifest: None,
+            container: Default::default(),
         },
         required_tags: tags(if shape.tags.is_empty() { "script" } else { shape.tags }),
         timeout: shape.timeout,
