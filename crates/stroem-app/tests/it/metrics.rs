@@ -27,7 +27,7 @@ async fn jobs_steps_and_slots_are_counted_as_they_come_and_go() {
             r#"stroem_step_outcomes_total{cause="out_of_memory"} 0"#,
             "stroem_step_queue_wait_seconds_count 0",
             "stroem_workers_active 0",
-            "stroem_leader_status 0",
+            "stroem_leader_status 1",
         ],
     );
     fixture.execute().await;
