@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AppError, AppOptions, LoadedWorkspace, Vault, WorkspaceView,
+    adoption::{self, Offers},
     changes::{Change, Changes},
     dispatch::Dispatch,
     heartbeats::Heartbeats,
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) dispatch: Dispatch,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) offers: Offers,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
     pub(crate) timers: TimerSignal,
@@ -98,6 +100,7 @@ impl App {
             mailboxes,
             dispatch,
             heartbeats,
+            offers: Offers::new(),
             hub,
             changes,
             timers,
@@ -115,6 +118,7 @@ impl App {
         let tasks = &self.inner.tasks;
         tasks.serve(timers::serve(self.clone()));
         tasks.serve(recovery::serve(self.clone()));
+        tasks.serve(adoption::serve(self.clone()));
         tasks.serve(sealer::serve(self.clone()));
         tasks.serve(crate::tarballs::serve(self.clone()));
         tasks.serve(crate::heartbeats::serve(self.clone()));

@@ -40,7 +40,7 @@ async fn lost_workers(app: &App) -> Result<(), AppError> {
         app.inner.dispatch.expel(worker.id);
         app.inner.changes.note(Change::Workers);
         let leases = app.inner.store.leases(worker.id).await?;
-        app.lose(leases.into_iter().map(|lease| lease.lease).collect()).await?;
+        app.let_go(leases).await?;
     }
     Ok(())
 }

@@ -93,6 +93,11 @@ impl Engine {
             .await
     }
 
+    /// Names it among all platforms; empty as long as it was not reached.
+    pub(crate) fn scope(&self) -> String {
+        self.facts.get().map(|facts| format!("docker:{}", facts.id)).unwrap_or_default()
+    }
+
     /// Agrees on a version of the API, once; all clones of the client follow it.
     pub(crate) async fn negotiate(&self) -> Result<(), Error> {
         let agree = || async { self.docker.clone().negotiate_version().await.map(drop) };

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Migrations, the first one first.
-const MAIN: &[&str] = &[include_str!("sql/main-0001.sql")];
+const MAIN: &[&str] = &[include_str!("sql/main-0001.sql"), include_str!("sql/main-0002.sql")];
 
 /// Brings the schema to the newest version, in one transaction. Servers that start at once do it one after the other;
 /// the later ones find it done.

@@ -21,7 +21,7 @@ mod worker;
 
 use std::sync::Arc;
 
-pub use dispatch::{AVOID_WORKER, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth};
+pub use dispatch::{AVOID_WORKER, AdoptRequest, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth};
 pub use error::StoreError;
 pub use job::{
     AttemptView, Committed, JobCounts, JobDetail, JobFilter, JobPage, JobStore, JobSummary, NewJob,

@@ -1,7 +1,10 @@
 //! Which of the configured tags can be served now. A runner that cannot be reached takes its tag back, with a reason
 //! that everybody can see, and is asked again; the worker goes on with the others.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use stroem_core::RunnerKind;
 
@@ -18,6 +21,14 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut known: Offer) {
             () = tokio::time::sleep(EVERY) => {}
         }
         let now = offer(&shared.options).await;
+        let scopes = scopes(&shared.options).await;
+        if std::mem::replace(
+            &mut *shared.scopes.lock().unwrap_or_else(PoisonError::into_inner),
+            scopes.clone(),
+        ) != scopes
+        {
+            shared.leases.wake_poll();
+        }
         if now != known {
             tell(&now);
             known = now.clone();
@@ -42,6 +53,15 @@ pub(crate) async fn offer(options: &Options) -> Offer {
     let serves = |tag: &str| !withdrawn.iter().any(|(known, _)| known == tag);
     let tags = options.tags.iter().filter(|tag| serves(tag.as_str())).cloned().collect();
     Offer { tags, withdrawn }
+}
+
+/// Platforms whose running attempts can be taken over now.
+pub(crate) async fn scopes(options: &Options) -> Vec<String> {
+    let mut scopes = Vec::new();
+    for runner in options.runners.iter().filter(|_| options.hands_over) {
+        scopes.extend(runner.scope().await);
+    }
+    scopes
 }
 
 /// Says which tags are not offered.

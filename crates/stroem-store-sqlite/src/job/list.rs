@@ -112,7 +112,7 @@ mod tests {
     /// How the database goes about a page, and about the total.
     fn plans(filter: &JobFilter) -> (String, String) {
         let connection = Connection::open_in_memory().expect("opens");
-        connection.execute_batch(migrations::MAIN[0]).expect("creates");
+        migrations::MAIN.iter().for_each(|sql| connection.execute_batch(sql).expect("creates"));
         let conditions = Conditions::of(filter);
         let steps = |sql: String| {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepares");
