@@ -75,8 +75,10 @@ impl Attempt<'_> {
         for note in &plan.notes {
             self.send(RunnerEvent::Note(note.clone())).await;
         }
-        let runtime = Runtime { scope: self.engine.scope(), handle: self.name.clone(), mark: None };
-        self.send(RunnerEvent::Placed(runtime)).await;
+        if let Some(scope) = self.engine.scope() {
+            let runtime = Runtime { scope, handle: self.name.clone(), mark: None };
+            self.send(RunnerEvent::Placed(runtime)).await;
+        }
         self.send(RunnerEvent::Prepared).await;
         if let Some(reason) = *stop.borrow() {
             return Err(reason.outcome());

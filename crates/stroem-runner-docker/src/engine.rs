@@ -93,9 +93,10 @@ impl Engine {
             .await
     }
 
-    /// Names it among all platforms; empty as long as it was not reached.
-    pub(crate) fn scope(&self) -> String {
-        self.facts.get().map(|facts| format!("docker:{}", facts.id)).unwrap_or_default()
+    /// Names it among all platforms, once it was reached. One that has no id cannot be told from others.
+    pub(crate) fn scope(&self) -> Option<String> {
+        let id = &self.facts.get()?.id;
+        (!id.is_empty()).then(|| format!("docker:{id}"))
     }
 
     /// Agrees on a version of the API, once; all clones of the client follow it.

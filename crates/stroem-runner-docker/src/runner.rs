@@ -115,7 +115,8 @@ impl Runner for DockerRunner {
     }
 
     async fn scope(&self) -> Option<String> {
-        self.engine.facts().await.ok().map(|_| self.engine.scope())
+        self.engine.facts().await.ok()?;
+        self.engine.scope()
     }
 
     async fn adopt(

@@ -6,6 +6,7 @@ use std::{
 };
 
 use stroem_api::ControlPlane;
+use stroem_core::{LeaseKey, RunnerKind};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -43,7 +44,7 @@ impl Shared {
     }
 
     /// An attempt's own directory.
-    pub(crate) fn scratch(&self, lease: stroem_core::LeaseKey) -> PathBuf {
-        self.dirs.scratch(lease)
+    pub(crate) fn scratch(&self, lease: LeaseKey, kind: RunnerKind) -> PathBuf {
+        self.dirs.scratch(lease, kind)
     }
 }

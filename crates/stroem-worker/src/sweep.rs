@@ -55,6 +55,6 @@ async fn look(shared: &Shared, runner: &dyn Runner, asked: &mut HashMap<LeaseKey
     asked.extend(found.into_iter().map(|lease| (lease, now)));
     for lease in dead {
         tracing::warn!(job.id = %lease.attempt.job, step = lease.attempt.step, attempt = lease.attempt.attempt.0, runner = runner.kind().as_str(), "removing what a lost attempt left");
-        runner.cleanup(lease.attempt, &shared.scratch(lease)).await;
+        runner.cleanup(lease.attempt, &shared.scratch(lease, runner.kind())).await;
     }
 }

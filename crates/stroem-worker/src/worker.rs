@@ -78,7 +78,7 @@ impl Worker {
         let tasks = TaskTracker::new();
         let cache = Cache::open(&options.cache_dir, options.cache_size, tasks.clone())
             .map_err(|source| WorkerError::CacheDir { path: options.cache_dir.clone(), source })?;
-        if let Err(error) = dirs.remove_tails() {
+        if let Err(error) = dirs.remove_stale() {
             tracing::warn!(%error, "what an earlier run left cannot be removed");
         }
         let (outbox, ended) = Outbox::open(Arc::clone(&dirs))?;
@@ -167,8 +167,8 @@ impl Worker {
     }
 }
 
-/// Removes what attempts of an earlier process left on this host. What they left on a platform may still run; whether it
-/// is dead, the server says.
+/// Removes what attempts of an earlier process left on this host, processes with their mark included. What they left on a
+/// platform may still run, its processes maybe on this host too; whether that is dead, the server says.
 async fn clean_up(options: &Options, dirs: &StateDir) {
     let left = dirs.left_scratch().unwrap_or_else(|error| {
         tracing::warn!(%error, "what earlier steps left cannot be listed");
@@ -177,11 +177,6 @@ async fn clean_up(options: &Options, dirs: &StateDir) {
     for (lease, scratch) in left {
         for runner in options.runners.iter().filter(|runner| runner.kind() == RunnerKind::Local) {
             runner.cleanup(lease.attempt, &scratch).await;
-        }
-        if let Err(error) = tokio::fs::remove_dir_all(&scratch).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(dir = %scratch.display(), %error, "a step's directory cannot be removed");
         }
     }
 }

@@ -99,3 +99,17 @@ pub struct Kill {
     /// Set when its time ran out; the attempt then ends as timed out instead of cancelled.
     pub timed_out: Option<HumanDuration>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_poll_of_protocol_1_is_read() {
+        let poll = json!({"held": [], "stopping": [], "free_slots": 2, "wait_ms": 5});
+        let poll: PollRequest = serde_json::from_value(poll).expect("readable");
+        assert_eq!((poll.scopes, poll.free_slots), (Vec::<String>::new(), 2));
+    }
+}

@@ -258,7 +258,7 @@ fn request(shared: &Shared, claim: ClaimedStep, ready: &Ready<'_>) -> RunRequest
         identity: StepIdentity { workspace: claim.workspace, task: claim.task, step: claim.step },
         spec: claim.spec,
         workspace: ready.workspace.as_ref().map(|workspace| workspace.path().to_owned()),
-        scratch: shared.scratch(claim.lease),
+        scratch: shared.scratch(claim.lease, ready.runner.kind()),
         packages: shared.dirs.packages(),
         passed_env: shared.options.passed_env.clone(),
         grace: shared.options.limits.grace,
