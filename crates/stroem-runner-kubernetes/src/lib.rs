@@ -23,6 +23,7 @@ mod image;
 mod manifest;
 mod names;
 mod options;
+mod pending;
 mod quote;
 mod reader;
 mod requests;

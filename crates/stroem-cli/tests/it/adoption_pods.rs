@@ -31,7 +31,7 @@ fn has_ended(pod: &str) -> bool {
 }
 
 #[tokio::test]
-async fn system_another_worker_of_the_cluster_takes_over_what_a_killed_one_left() {
+async fn proof_another_worker_of_the_cluster_takes_over_what_a_killed_one_left() {
     let Some(config) = worker("") else { return };
     let count = if is_full() { 50 } else { 10 };
     let config = format!("{config}max_concurrent: {count}\n");
