@@ -1,4 +1,4 @@
--- stroem.db, version 2
+-- stroem.db, version 3
 CREATE TRIGGER job_count_delete AFTER DELETE ON job BEGIN
     UPDATE job_count SET jobs = jobs - 1
     WHERE workspace = old.workspace AND task = old.task AND shown = old.shown;
