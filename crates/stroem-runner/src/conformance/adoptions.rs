@@ -14,8 +14,8 @@ use crate::StopReason;
 /// Looks at the platform, and pauses between them.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(100);
-/// Goes on for long enough not to end while nobody follows it.
-const LINES: &str = "for i in 1 2 3; do echo out $i; done; echo go; sleep 3; echo after; printf tail\n";
+/// Goes on for long enough not to end before a platform that is busy has shown its lines.
+const LINES: &str = "for i in 1 2 3; do echo out $i; done; echo go; sleep 15; echo after; printf tail\n";
 
 /// Runs a script until it printed `go`, and lets it go there. Nothing for a runner that places nothing.
 async fn let_go(subject: &dyn Subject, text: &str) -> Option<(Ran, Runtime)> {
@@ -84,7 +84,7 @@ pub async fn what_was_taken_over_can_be_stopped(subject: &dyn Subject) -> Verdic
 
 /// An adopter that ends as well loses nothing either.
 pub async fn what_was_taken_over_can_be_let_go_again(subject: &dyn Subject) -> Verdict {
-    let text = "echo go; sleep 3; echo more; exit 7";
+    let text = "echo go; sleep 20; echo more; exit 7";
     let Some((first, runtime)) = let_go(subject, text).await else { return Verdict::Passed };
     let second = take_over(subject, &first, &runtime, Stop::At("go", StopReason::LetGo)).await;
     assert_eq!(second.outcome, Outcome::WorkerLost);
