@@ -10,8 +10,8 @@ use stroem_core::{Revision, Secret, WorkspaceName};
 use crate::{
     ApiError, ErrorBody, ResponseBody, Transport, collect,
     worker::{
-        HeartbeatRequest, HeartbeatResponse, PollRequest, PollResponse, RegisterRequest, RegisterResponse,
-        Report, ReportResponse,
+        HeartbeatRequest, HeartbeatResponse, LeftoversRequest, LeftoversResponse, PollRequest, PollResponse,
+        RegisterRequest, RegisterResponse, Report, ReportResponse,
     },
 };
 
@@ -72,6 +72,18 @@ impl ControlPlane {
         request: &HeartbeatRequest,
     ) -> Result<HeartbeatResponse, ApiError> {
         self.post("/worker/heartbeat", session, json(request), Duration::from_secs(10)).await
+    }
+
+    /// Asks which things that were found on a platform may be removed.
+    ///
+    /// # Errors
+    /// [`ApiError`]; then nothing may be.
+    pub async fn leftovers(
+        &self,
+        session: &Secret,
+        request: &LeftoversRequest,
+    ) -> Result<LeftoversResponse, ApiError> {
+        self.post("/worker/leftovers", session, json(request), Duration::from_secs(30)).await
     }
 
     /// Says goodbye: the worker holds nothing and ends.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AppError, AppOptions, Clock, LoadedWorkspace, Vault, WorkspaceView,
+    adoption::{self, Offers},
     changes::{Change, Changes},
     dispatch::Dispatch,
     heartbeats::Heartbeats,
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) dispatch: Dispatch,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) offers: Offers,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
     pub(crate) metrics: Arc<Metrics>,
@@ -116,6 +118,7 @@ impl App {
             mailboxes,
             dispatch,
             heartbeats,
+            offers: Offers::new(),
             hub,
             changes,
             metrics,
@@ -142,6 +145,7 @@ impl App {
                 leader::lead(self, tasks.stopping());
             }
         }
+        tasks.serve(adoption::serve(self.clone()));
         tasks.serve(crate::tarballs::serve(self.clone()));
         tasks.serve(crate::heartbeats::serve(self.clone()));
         for name in self.inner.workspaces.names().cloned().collect::<Vec<_>>() {

@@ -1,14 +1,14 @@
 //! What a worker gets for a lease: the step with every template rendered and every secret revealed.
 
 use stroem_core::{
-    LeaseKey, Outcome, Revision, RunnerKind, Secret, StepName, StepRun, StepSpec, TaskName, Timestamp,
-    WorkspaceName,
+    LeaseKey, Outcome, Revision, RunnerKind, Runtime, Secret, StepName, StepRun, StepSpec, TaskName,
+    Timestamp, WorkspaceName,
 };
 use stroem_engine::{Event, Footprint};
 use stroem_store::StoreError;
 use stroem_workflow::{Plan, Scope, Visibility, render};
 
-use crate::{App, AppError};
+use crate::{Adopted, App, AppError};
 
 /// A step to run.
 #[derive(Debug, Clone)]
@@ -29,12 +29,18 @@ pub struct ClaimedStep {
     pub spec: StepSpec,
     /// Opens the revision's files for a platform that fetches them itself, for steps that need one.
     pub download_token: Option<Secret>,
+    /// Set when it runs already and is to be taken over.
+    pub adopted: Option<Adopted>,
 }
 
 impl App {
     /// Renders a claimed step. A step that cannot be rendered ends here, and there is nothing to run.
-    pub(crate) async fn claimed_step(&self, lease: LeaseKey) -> Result<Option<ClaimedStep>, AppError> {
-        match self.render(lease).await {
+    pub(crate) async fn claimed_step(
+        &self,
+        lease: LeaseKey,
+        runtime: Option<Runtime>,
+    ) -> Result<Option<ClaimedStep>, AppError> {
+        match self.render(lease, runtime).await {
             Ok(claimed) => Ok(claimed),
             Err(error @ AppError::Store(StoreError::Unavailable(_))) => Err(error),
             Err(error) => {
@@ -50,13 +56,23 @@ impl App {
         }
     }
 
-    async fn render(&self, lease: LeaseKey) -> Result<Option<ClaimedStep>, AppError> {
+    async fn render(
+        &self,
+        lease: LeaseKey,
+        runtime: Option<Runtime>,
+    ) -> Result<Option<ClaimedStep>, AppError> {
         let inner = &self.inner;
         let (job, step) = (lease.attempt.job, lease.attempt.step);
         let plan = inner.mailboxes.plan(job).await?;
         let loaded = inner.store.load(job, &footprint(&plan, step)).await?;
         let row = loaded.steps.get(&step).filter(|row| row.fence == Some(lease.fence));
-        let Some(ready_at) = row.and_then(|row| row.ready_at) else { return Ok(None) };
+        let Some((ready_at, started_at)) = row.and_then(|row| Some((row.ready_at?, row.started_at))) else {
+            return Ok(None);
+        };
+        let adopted = match runtime {
+            Some(runtime) => Some(self.adopted(lease, runtime, started_at).await?),
+            None => None,
+        };
         let workspace = inner.workspaces.at(&loaded.job.workspace, &loaded.job.revision).await?;
         let input =
             inner.vault.open_input(&plan, loaded.job_input.as_ref().unwrap_or(&serde_json::Map::new()))?;
@@ -77,6 +93,7 @@ impl App {
                 step: plan.step(step).name.clone(),
                 ready_at,
                 spec,
+                adopted,
             })),
             Err(error) => {
                 self.end_unrendered(lease, Outcome::InvalidInput { message: error.to_string() }).await?;

@@ -22,6 +22,8 @@ pub struct PollWish {
     pub stopping: Vec<LeaseKey>,
     /// How many more steps it can take.
     pub free_slots: u32,
+    /// Platforms whose running attempts it can take over.
+    pub scopes: Vec<String>,
     /// How long to wait when there is nothing to say.
     pub wait: Duration,
 }
@@ -256,19 +258,20 @@ impl App {
                 Some(_) => {}
             }
         }
-        let unheard =
-            leases.iter().filter(|lease| !wish.held.contains(&lease.lease)).map(|lease| lease.lease);
-        for lease in unheard.collect::<Vec<LeaseKey>>() {
-            // Claims whose reply was lost use up slots that the worker believes to be free.
-            answer.claims.extend(self.claimed_step(lease).await?);
+        let unheard = leases.iter().filter(|row| row.offered_at.is_none() && !wish.held.contains(&row.lease));
+        for row in unheard {
+            // Claims whose reply was lost use up slots that the worker believes to be free. One that runs was an
+            // adoption.
+            answer.claims.extend(self.claimed_step(row.lease, row.runtime.clone()).await?);
         }
+        answer.claims.extend(self.adopt(worker, wish).await?);
         loop {
             let taken = u32::try_from(answer.claims.len()).unwrap_or(u32::MAX);
             let fresh = self.claim(worker, wish.free_slots.saturating_sub(taken)).await?;
             let claimed = fresh.len();
             let mut rendered = 0;
             for lease in fresh {
-                let step = self.claimed_step(lease).await?;
+                let step = self.claimed_step(lease, None).await?;
                 if let Some(step) = &step {
                     rendered += 1;
                     self.inner.metrics.claimed(step.ready_at, self.now());

@@ -71,6 +71,11 @@ impl App {
             loaded => loaded.ok(),
         };
         let row = loaded.as_ref().and_then(|loaded| loaded.steps.get(&step));
-        Ok(row.is_some_and(|row| row.fence == Some(lease.fence) && row.status == StepStatus::Running))
+        // An adopted attempt has a newer fence, and its pod the token that it was given.
+        Ok(row.is_some_and(|row| {
+            row.attempt == lease.attempt.attempt
+                && row.fence >= Some(lease.fence)
+                && row.status == StepStatus::Running
+        }))
     }
 }

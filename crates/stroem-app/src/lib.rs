@@ -4,6 +4,7 @@
 //! SQL, or which store it runs on. [`App::start`] gives a cheap handle; everything it spawns is tracked and joined by
 //! [`App::stop`].
 
+mod adoption;
 mod app;
 mod changes;
 mod claims;
@@ -39,6 +40,7 @@ mod waiting;
 mod workers;
 mod workspaces;
 
+pub use adoption::{Adopted, StoredLog};
 pub use app::App;
 pub use changes::{Change, ChangeWatch, Place, Since};
 pub use claims::ClaimedStep;

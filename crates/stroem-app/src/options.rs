@@ -23,6 +23,8 @@ pub struct AppOptions {
     pub heartbeat_timeout: Duration,
     /// How often workers send one.
     pub heartbeat_interval: Duration,
+    /// How long a running step whose worker is gone waits for another one to take it over.
+    pub adoption_timeout: Duration,
     /// How often the recovery service looks.
     pub sweep_interval: Duration,
     /// How long a step waits for a worker with its tags.
@@ -48,6 +50,7 @@ impl AppOptions {
             exclude: Vec::new(),
             heartbeat_timeout: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(10),
+            adoption_timeout: Duration::from_secs(60),
             sweep_interval: Duration::from_secs(1),
             unmatched_step_timeout: Duration::from_secs(30),
             seal_after: Duration::from_secs(30),

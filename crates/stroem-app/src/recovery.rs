@@ -164,7 +164,7 @@ impl App {
         if rows.iter().any(|row| row.id == worker && row.gone_at.is_none()) {
             return Ok(());
         }
-        self.lose(leases.into_iter().map(|lease| lease.lease).collect()).await
+        self.let_go(leases).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use stroem_core::{JobId, LeaseKey, Outcome, Timestamp};
+use stroem_core::{JobId, LeaseKey, Outcome, Runtime, Timestamp};
 use stroem_engine::{Event, IllegalEvent};
 use stroem_store::{ChunkKey, NewChunk, StoreError, WorkerRow};
 
@@ -22,6 +22,11 @@ pub struct ChunkIn {
 /// Something that happened to an attempt.
 #[derive(Debug, Clone)]
 pub enum ReportIn {
+    /// It runs, or is about to, where another worker can take it over.
+    Placed {
+        /// Where.
+        runtime: Runtime,
+    },
     /// Its process started.
     Started {
         /// When.
@@ -71,7 +76,9 @@ impl App {
     ) -> Result<ReportOut, AppError> {
         self.inner.heartbeats.seen(worker.id, self.now());
         let highest = highest_seq(&chunks);
+        let storing = self.inner.offers.storing().await;
         let chunks = self.store_chunks(chunks).await?;
+        drop(storing);
         let incomplete = |lease: &LeaseKey| {
             let stored = chunks.iter().find(|(key, _)| key == lease).and_then(|(_, next)| *next);
             matches!((highest.get(lease), stored), (Some(highest), Some(next)) if next <= *highest)
@@ -83,6 +90,10 @@ impl App {
                 continue;
             }
             let event = match report {
+                ReportIn::Placed { runtime } => {
+                    verdicts[index] = self.place(lease, runtime).await;
+                    continue;
+                }
                 ReportIn::Started { at } => Event::AttemptStarted { lease, at },
                 ReportIn::Ended { outcome, output } => Event::AttemptEnded { lease, outcome, output },
                 ReportIn::HandedBack => Event::HandedBack { lease },
@@ -94,6 +105,17 @@ impl App {
             verdicts[index] = verdict;
         }
         Ok(ReportOut { chunks, verdicts })
+    }
+
+    async fn place(&self, lease: LeaseKey, runtime: Runtime) -> Verdict {
+        match self.inner.store.set_runtime(lease, runtime).await {
+            Ok(true) => Verdict::Applied,
+            Ok(false) => Verdict::LeaseLost,
+            Err(error) => {
+                tracing::warn!(job.id = %lease.attempt.job, step = lease.attempt.step, %error, "where a step runs cannot be stored");
+                Verdict::Again
+            }
+        }
     }
 
     async fn commit_reports(&self, job: JobId, events: Vec<(usize, Event)>) -> Vec<(usize, Verdict)> {

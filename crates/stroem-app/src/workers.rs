@@ -128,16 +128,18 @@ impl App {
         Ok(before(asked_at, ALIVE_WITHOUT_POLL))
     }
 
-    /// Ends the leases that a worker lost, and names those of `surviving` that are over.
+    /// Ends the leases that a worker lost, or offers them to others, and names those of `surviving` that are over.
     async fn settle_leases(
         &self,
         worker: WorkerId,
         surviving: &[LeaseKey],
     ) -> Result<Vec<LeaseKey>, AppError> {
         let leases = self.inner.store.leases(worker).await?;
-        let gone = leases.iter().filter(|lease| !surviving.contains(&lease.lease)).map(|lease| lease.lease);
-        self.lose(gone.collect()).await?;
-        let held = |lease: &&LeaseKey| leases.iter().any(|row| row.lease == **lease);
+        let (held, gone): (Vec<_>, Vec<_>) =
+            leases.into_iter().partition(|row| surviving.contains(&row.lease));
+        self.let_go(gone).await?;
+        self.keep(worker, &held).await?;
+        let held = |lease: &&LeaseKey| held.iter().any(|row| row.lease == **lease);
         Ok(surviving.iter().filter(|lease| !held(lease)).copied().collect())
     }
 

@@ -11,6 +11,7 @@ mod name;
 mod outcome;
 mod quantity;
 mod revision;
+mod runtime;
 mod secret;
 mod spec;
 mod status;
@@ -24,6 +25,7 @@ pub use name::{ActionName, NameError, StepName, TaskName, WorkerName, WorkspaceN
 pub use outcome::{Cause, Exit, Outcome, StartPhase};
 pub use quantity::{ByteSize, CpuQuantity, QuantityError};
 pub use revision::{Revision, RevisionError};
+pub use runtime::{Mark, Runtime};
 pub use secret::Secret;
 pub use spec::{ImageSpec, Language, Resources, RunnerKind, ScriptBody, ScriptSpec, StepRun, StepSpec};
 pub use status::{JobStatus, StepStatus, UnknownStatus};

@@ -103,6 +103,11 @@ impl Framer {
         }
     }
 
+    /// Whether it is between two lines.
+    pub fn is_idle(&self) -> bool {
+        self.line.is_empty() && !self.continued && !self.dropping
+    }
+
     /// How many bytes its buffer can hold now, for tests and metrics.
     pub fn buffer_capacity(&self) -> usize {
         self.line.capacity()

@@ -14,7 +14,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use stroem_core::{Exit, Outcome, StepRun};
+use stroem_core::{ByteSize, Exit, Outcome, Runtime, StepRun};
 use stroem_runner::{EventSender, OutputStream, RunRequest, RunnerEvent, StopReason, StopReceiver};
 use tokio::{sync::watch, time::timeout};
 
@@ -34,9 +34,9 @@ use crate::{
 /// How often a running container is looked at, should the engine not tell of its end.
 const LOOK: Duration = Duration::from_secs(15);
 /// Between tries to reach an engine that went away.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 /// Tries before a step whose engine went away is given up.
-const TRIES: u32 = 120;
+pub(crate) const TRIES: u32 = 120;
 /// How long a container may take to end once it was killed.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 /// How long a follower may take to see the end that the engine told of.
@@ -72,6 +72,10 @@ impl Attempt<'_> {
         for note in &plan.notes {
             self.send(RunnerEvent::Note(note.clone())).await;
         }
+        if let Some(scope) = self.engine.scope() {
+            let runtime = Runtime { scope, handle: self.name.clone(), mark: None };
+            self.send(RunnerEvent::Placed(runtime)).await;
+        }
         self.send(RunnerEvent::Prepared).await;
         if let Some(reason) = *stop.borrow() {
             return Err(reason.outcome());
@@ -80,7 +84,7 @@ impl Attempt<'_> {
             return Err(self.engine.failed("the container cannot be started", &error));
         }
         self.send(RunnerEvent::Started { pid: None }).await;
-        self.follow(&plan, stop).await
+        self.follow(plan.memory, stop).await
     }
 
     async fn prepare(&self, stop: &mut StopReceiver) -> Result<Plan, Outcome> {
@@ -163,7 +167,11 @@ impl Attempt<'_> {
     }
 
     /// From the start to the end, with all output.
-    async fn follow(&self, plan: &Plan, stop: &mut StopReceiver) -> Result<Outcome, Outcome> {
+    pub(crate) async fn follow(
+        &self,
+        memory: Option<ByteSize>,
+        stop: &mut StopReceiver,
+    ) -> Result<Outcome, Outcome> {
         let mut logs = Logs::new(&self.engine.docker, &self.name, self.events);
         let (end, reason) = {
             let (over, is_over) = watch::channel(false);
@@ -201,7 +209,7 @@ impl Attempt<'_> {
         if let Some(reason) = reason {
             return Ok(reason.outcome());
         }
-        let outcome = outcome(&end, plan, &report);
+        let outcome = outcome(&end, memory, &report);
         if outcome == Outcome::Succeeded
             && let Some(text) = &report.output
         {
@@ -245,6 +253,9 @@ impl Attempt<'_> {
             end = &mut ended => return Ok((end?, None)),
             reason = stopped(stop) => reason,
         };
+        if reason == StopReason::LetGo {
+            return Err(reason.outcome());
+        }
         self.signal("SIGTERM").await;
         let grace = self.request.grace.as_duration();
         if let Ok(end) = timeout(grace, &mut ended).await {
@@ -328,27 +339,30 @@ impl Attempt<'_> {
         }
     }
 
-    async fn send(&self, event: RunnerEvent) {
+    pub(crate) async fn send(&self, event: RunnerEvent) {
         // When nobody listens any more the event is discarded.
         let _ = self.events.send(event).await;
     }
 }
 
-fn outcome(end: &End, plan: &Plan, report: &Report) -> Outcome {
+fn outcome(end: &End, memory: Option<ByteSize>, report: &Report) -> Outcome {
     if let Some(message) = &report.refused {
         return Outcome::InvalidInput { message: message.clone() };
     }
     let was_out_of_memory = end.state.as_ref().and_then(|state| state.oom_killed).unwrap_or(false);
     match end.code {
         0 => Outcome::Succeeded,
-        _ if was_out_of_memory => Outcome::OutOfMemory { limit: plan.memory, peak: report.peak },
+        _ if was_out_of_memory => Outcome::OutOfMemory { limit: memory, peak: report.peak },
         code if SIGNAL_CODES.contains(&code) => Outcome::Failed { exit: Exit::Signal((code - 128) as i32) },
         code => Outcome::Failed { exit: Exit::ExitCode(i32::try_from(code).unwrap_or(i32::MAX)) },
     }
 }
 
 /// A future, unless a stop comes first.
-async fn or_stopped<T>(stop: &mut StopReceiver, future: impl Future<Output = T>) -> Result<T, Outcome> {
+pub(crate) async fn or_stopped<T>(
+    stop: &mut StopReceiver,
+    future: impl Future<Output = T>,
+) -> Result<T, Outcome> {
     tokio::select! {
         biased;
         reason = stopped(stop) => Err(reason.outcome()),

@@ -108,6 +108,12 @@ impl Engine {
         (matches!(self.address, Address::Unix(_)) && root.is_dir()).then(|| root.clone())
     }
 
+    /// Names it among all platforms, once it was reached. One that has no id cannot be told from others.
+    pub(crate) fn scope(&self) -> Option<String> {
+        let id = &self.facts.get()?.id;
+        (!id.is_empty()).then(|| format!("docker:{id}"))
+    }
+
     /// Agrees on a version of the API, once; all clones of the client follow it.
     pub(crate) async fn negotiate(&self) -> Result<(), Error> {
         let agree = || async { self.docker.clone().negotiate_version().await.map(drop) };

@@ -31,6 +31,7 @@ pub(crate) struct Guard {
     name: String,
     running: Running,
     tasks: TaskTracker,
+    /// Or left to somebody else.
     is_removed: bool,
 }
 
@@ -49,6 +50,11 @@ impl Guard {
     /// Kills and removes the container with its volumes.
     pub(crate) async fn remove(mut self) {
         report(remove(&self.docker, &self.name).await, &self.name);
+        self.is_removed = true;
+    }
+
+    /// Leaves the container to whoever takes it over.
+    pub(crate) fn leave(mut self) {
         self.is_removed = true;
     }
 }

@@ -5,6 +5,7 @@
 //! connection loses or repeats anything. Must not know how output is framed or masked, nor where steps come from.
 
 mod address;
+mod adopt;
 mod attempt;
 mod container;
 mod contents;

@@ -4,17 +4,17 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
-use bollard::{errors::Error, query_parameters::ListContainersOptions};
-use stroem_core::{AttemptKey, Outcome, RunnerKind};
-use stroem_runner::{EventSender, RunRequest, Runner, StopReceiver, Unavailable};
+use bollard::{errors::Error, models::ContainerSummary, query_parameters::ListContainersOptions};
+use stroem_core::{AttemptKey, LeaseKey, Outcome, RunnerKind, Runtime};
+use stroem_runner::{EventSender, RunRequest, Runner, StopReason, StopReceiver, Unavailable};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     DockerRunnerOptions, OptionsError,
+    adopt::lease,
     attempt::Attempt,
     engine::{Engine, words},
     guard::{Guard, Running, remove},
@@ -31,7 +31,6 @@ pub struct DockerRunner {
     running: Running,
     /// Removals of containers whose attempts were dropped.
     tasks: TaskTracker,
-    was_swept: AtomicBool,
 }
 
 impl DockerRunner {
@@ -42,14 +41,7 @@ impl DockerRunner {
     pub fn new(options: DockerRunnerOptions) -> Result<Self, OptionsError> {
         let engine = Engine::new(&options)?;
         let images = Images::new(&engine, &options);
-        Ok(Self {
-            options,
-            engine,
-            images,
-            running: Running::default(),
-            tasks: TaskTracker::new(),
-            was_swept: AtomicBool::new(false),
-        })
+        Ok(Self { options, engine, images, running: Running::default(), tasks: TaskTracker::new() })
     }
 
     /// Names the engine among all engines, once it was reached.
@@ -61,25 +53,6 @@ impl DockerRunner {
         facts.map(|facts| facts.id.clone()).map_err(|error| Unavailable(words(&error)))
     }
 
-    /// Removes what earlier processes of this worker left on the engine, once.
-    async fn sweep(&self) {
-        if self.was_swept.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let left = match self.containers(labels::OWNER, &self.options.owner).await {
-            Ok(left) => left,
-            Err(error) => {
-                tracing::warn!(error = words(&error), "containers of an earlier process cannot be listed");
-                self.was_swept.store(false, Ordering::Relaxed);
-                return;
-            }
-        };
-        for name in left.iter().filter(|name| !self.running.has(name)) {
-            tracing::warn!(container = name, "removing a container that an earlier worker left");
-            self.remove(name).await;
-        }
-    }
-
     async fn remove(&self, name: &str) -> bool {
         let removed = remove(&self.engine.docker, name).await;
         if let Err(error) = &removed {
@@ -88,16 +61,41 @@ impl DockerRunner {
         removed.is_ok()
     }
 
-    /// The names of all containers with a label.
-    async fn containers(&self, label: &str, value: &str) -> Result<Vec<String>, Error> {
+    /// All containers with a label, which may have `=` and a value.
+    async fn containers(&self, label: String) -> Result<Vec<ContainerSummary>, Error> {
         self.engine.negotiate().await?;
-        let filters = HashMap::from([("label".to_owned(), vec![format!("{label}={value}")])]);
+        let filters = HashMap::from([("label".to_owned(), vec![label])]);
         let options =
             ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };
-        let found = self.engine.docker.list_containers(Some(options)).await?;
-        let names = found.into_iter().filter_map(|container| container.names?.into_iter().next());
-        Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
+        self.engine.docker.list_containers(Some(options)).await
     }
+
+    /// Follows a container until it is over or somebody else does, and removes it in the first case.
+    async fn pass(
+        &self,
+        name: String,
+        (request, events): (&RunRequest, &EventSender),
+        stop: &mut StopReceiver,
+        is_adopted: bool,
+    ) -> Outcome {
+        let guard = Guard::new(&self.engine.docker, name.clone(), &self.running, &self.tasks);
+        let (engine, images, options) = (&self.engine, &self.images, &self.options);
+        let attempt = Attempt { engine, images, options, request, events, name };
+        let passed =
+            if is_adopted { Box::pin(attempt.adopt(stop)).await } else { Box::pin(attempt.run(stop)).await };
+        let (Ok(outcome) | Err(outcome)) = passed;
+        if outcome == Outcome::WorkerLost && *stop.borrow() == Some(StopReason::LetGo) {
+            guard.leave();
+        } else {
+            guard.remove().await;
+        }
+        remove_scratch(&request.scratch).await;
+        outcome
+    }
+}
+
+fn name_of(container: ContainerSummary) -> Option<String> {
+    Some(container.names?.first()?.trim_start_matches('/').to_owned())
 }
 
 #[async_trait]
@@ -108,7 +106,6 @@ impl Runner for DockerRunner {
 
     async fn health(&self) -> Result<(), Unavailable> {
         self.engine.check().await.map_err(Unavailable)?;
-        self.sweep().await;
         Ok(())
     }
 
@@ -126,26 +123,40 @@ impl Runner for DockerRunner {
             return disk_outcome(&request.scratch, &error);
         }
         let name = labels::name(&request);
-        let guard = Guard::new(&self.engine.docker, name.clone(), &self.running, &self.tasks);
-        let attempt = Attempt {
-            engine: &self.engine,
-            images: &self.images,
-            options: &self.options,
-            request: &request,
-            events: &events,
-            name,
+        self.pass(name, (&request, &events), &mut stop, false).await
+    }
+
+    async fn scope(&self) -> Option<String> {
+        self.engine.facts().await.ok()?;
+        self.engine.scope()
+    }
+
+    async fn adopt(
+        &self,
+        runtime: &Runtime,
+        request: RunRequest,
+        events: EventSender,
+        mut stop: StopReceiver,
+    ) -> Outcome {
+        self.pass(runtime.handle.clone(), (&request, &events), &mut stop, true).await
+    }
+
+    async fn leftovers(&self) -> Result<Vec<LeaseKey>, Unavailable> {
+        let found = self.containers(labels::ATTEMPT.to_owned()).await;
+        let found = found.map_err(|error| Unavailable(words(&error)))?;
+        let lease = |container: ContainerSummary| {
+            let labels = container.labels.clone()?;
+            let lease = lease(labels.get(labels::ATTEMPT)?, labels.get(labels::FENCE)?)?;
+            (!self.running.has(&name_of(container)?)).then_some(lease)
         };
-        let (Ok(outcome) | Err(outcome)) = Box::pin(attempt.run(&mut stop)).await;
-        guard.remove().await;
-        remove_scratch(&request.scratch).await;
-        outcome
+        Ok(found.into_iter().filter_map(lease).collect())
     }
 
     async fn cleanup(&self, attempt: AttemptKey, scratch: &Path) {
-        match self.containers(labels::ATTEMPT, &labels::attempt(attempt)).await {
+        match self.containers(format!("{}={}", labels::ATTEMPT, labels::attempt(attempt))).await {
             Ok(left) => {
-                for name in left.iter().filter(|name| !self.running.has(name)) {
-                    if !self.remove(name).await {
+                for name in left.into_iter().filter_map(name_of).filter(|name| !self.running.has(name)) {
+                    if !self.remove(&name).await {
                         return;
                     }
                 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, future::pending, pin::Pin, sync::Arc, time::Dur
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
-use stroem_core::Outcome;
+use stroem_core::{Outcome, Runtime};
 use stroem_runner::{EventSender, RunRequest, RunnerEvent, StopReason, StopReceiver};
 use tokio::{
     sync::watch,
@@ -18,6 +18,7 @@ use crate::{
     control::Control,
     decide::{Decision, Known},
     entries::Entries,
+    pending::given_up,
     reader::{Facts, Reader},
     script::invalid,
     status::{self, State, Waiting, WaitingFor},
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// Between tries to create something that was refused.
-const AGAIN: Duration = Duration::from_secs(2);
+pub(crate) const AGAIN: Duration = Duration::from_secs(2);
 /// How long a creation may take.
 const CREATION: Duration = Duration::from_secs(30);
 /// How long events that say why a pod did not begin are waited for once that is decided. A busy kubelet sends them late.
@@ -39,14 +40,23 @@ const INIT_LINES: u32 = 5;
 
 /// One attempt on one cluster.
 pub(crate) struct Attempt<'a> {
-    cluster: &'a Arc<Cluster>,
-    options: &'a KubernetesOptions,
-    request: &'a RunRequest,
-    blueprint: &'a Blueprint,
-    watched: Watched,
-    events: &'a EventSender,
-    stop: StopReceiver,
-    told: BTreeSet<String>,
+    pub(crate) cluster: &'a Arc<Cluster>,
+    pub(crate) options: &'a KubernetesOptions,
+    pub(crate) request: &'a RunRequest,
+    pub(crate) blueprint: &'a Blueprint,
+    pub(crate) watched: Watched,
+    pub(crate) events: &'a EventSender,
+    pub(crate) stop: StopReceiver,
+    pub(crate) told: BTreeSet<String>,
+}
+
+/// How an attempt begins here.
+#[derive(Debug)]
+pub(crate) enum Begin {
+    /// It is created.
+    Anew,
+    /// Another process created it and read its log up to a place.
+    Adopted { place: Option<String> },
 }
 
 /// Why something was not created.
@@ -90,24 +100,34 @@ pub(crate) async fn run(
         Ok(blueprint) => blueprint,
         Err(outcome) => return outcome,
     };
+    let platform = (cluster, options);
+    pass(platform, request, &blueprint, (events, stop), Begin::Anew).await
+}
+
+/// Follows a pod until it is over or somebody else does, and removes it in the first case.
+pub(crate) async fn pass(
+    (cluster, options): (&Arc<Cluster>, &KubernetesOptions),
+    request: &RunRequest,
+    blueprint: &Blueprint,
+    (events, stop): (&EventSender, StopReceiver),
+    begin: Begin,
+) -> Outcome {
     cluster.watch();
     let watched = cluster.watches.watch(&blueprint.name);
-    let mut guard = Guard { cluster, blueprint: &blueprint, is_armed: true };
-    let mut attempt = Attempt {
-        cluster,
-        options,
-        request,
-        blueprint: &blueprint,
-        watched,
-        events,
-        stop,
-        told: BTreeSet::new(),
+    let mut guard = Guard { cluster, blueprint, is_armed: true };
+    let told = BTreeSet::new();
+    let mut attempt = Attempt { cluster, options, request, blueprint, watched, events, stop, told };
+    let (begun, place) = match begin {
+        Begin::Anew => (attempt.begin().await, None),
+        Begin::Adopted { place } => (attempt.take_over().await, place),
     };
-    let outcome = match attempt.begin().await {
-        Ok(()) => attempt.follow().await,
+    let outcome = match begun {
+        Ok(()) => attempt.follow(place.as_deref()).await,
         Err(outcome) => outcome,
     };
-    attempt.remove().await;
+    if outcome != Outcome::WorkerLost || *attempt.stop.borrow() != Some(StopReason::LetGo) {
+        attempt.remove().await;
+    }
     guard.is_armed = false;
     outcome
 }
@@ -118,6 +138,8 @@ impl Attempt<'_> {
         let mut budget = Box::pin(sleep(self.options.pending_timeout));
         let pod = self.create(&mut budget, false, None).await?;
         self.watched.created();
+        let runtime = Runtime { scope: self.cluster.scope.clone(), handle: self.handle(), mark: None };
+        self.send(RunnerEvent::Placed(runtime)).await;
         if !self.blueprint.secret.is_empty() {
             self.create(&mut budget, true, Some(&pod)).await?;
         }
@@ -125,7 +147,7 @@ impl Attempt<'_> {
     }
 
     /// Creates the pod, or its Secret, as soon as the cluster takes it.
-    async fn create(
+    pub(crate) async fn create(
         &mut self,
         budget: &mut Pin<Box<Sleep>>,
         is_secret: bool,
@@ -188,7 +210,7 @@ impl Attempt<'_> {
         })
     }
 
-    async fn until_begun(&mut self, mut budget: Pin<Box<Sleep>>) -> Result<(), Outcome> {
+    pub(crate) async fn until_begun(&mut self, mut budget: Pin<Box<Sleep>>) -> Result<(), Outcome> {
         let mut patience = Box::pin(sleep(PATIENCE));
         let (mut is_late, mut is_hanging) = (false, false);
         loop {
@@ -253,12 +275,18 @@ impl Attempt<'_> {
     }
 
     /// Follows the container to its end, or to its stop.
-    async fn follow(&mut self) -> Outcome {
+    async fn follow(&mut self, place: Option<&str>) -> Outcome {
         self.send(RunnerEvent::Prepared).await;
         if self.blueprint.nonce.is_none() {
             self.send(RunnerEvent::Started { pid: None }).await;
         }
-        let (sender, mut facts) = watch::channel(Facts::default());
+        let place = place.and_then(Entries::at);
+        let is_started = place.is_some() && self.blueprint.nonce.is_some();
+        if is_started {
+            self.send(RunnerEvent::Started { pid: None }).await;
+        }
+        // What comes before a mark is not read again, and the wrapper's word that it starts is there.
+        let (sender, mut facts) = watch::channel(Facts { is_started, ..Facts::default() });
         let mut view = self.watched.view.clone();
         let reader = Reader {
             cluster: Arc::clone(self.cluster),
@@ -266,9 +294,10 @@ impl Attempt<'_> {
             events: self.events.clone(),
             view: view.clone(),
             facts: sender,
-            entries: Entries::default(),
+            entries: place.unwrap_or_default(),
             control: self.blueprint.nonce.as_deref().map(Control::new),
             is_at_line_start: true,
+            since_mark: 0,
         };
         let reading = reader.run();
         tokio::pin!(reading);
@@ -296,6 +325,9 @@ impl Attempt<'_> {
                 Ok(()) = facts.changed(), if !is_read => {}
                 Ok(()) = view.changed() => {}
                 reason = stopped(&mut self.stop), if may_stop => {
+                    if reason == StopReason::LetGo {
+                        break Decision::Done(reason.outcome());
+                    }
                     stopping = Some(reason);
                     let grace = grace_secs(self.request);
                     stop_timer = Some(Box::pin(sleep(Duration::from_secs(grace.into()) + REMOVAL_LAG)));
@@ -373,44 +405,13 @@ impl Attempt<'_> {
         }
     }
 
-    async fn send(&self, event: RunnerEvent) {
+    pub(crate) async fn send(&self, event: RunnerEvent) {
         let _nobody_listens = self.events.send(event).await;
     }
 }
 
 fn has_ended(view: &View) -> bool {
     matches!(view.pod.as_deref().map(status::state), Some(State::Ended(_)))
-}
-
-/// What a pod that waited too long comes to.
-fn given_up(waiting: Waiting, view: &View) -> Outcome {
-    let evidence = view.evidence();
-    let message = if evidence.is_empty() || evidence.contains(&waiting.message) {
-        waiting.message
-    } else {
-        format!("{} ({evidence})", waiting.message)
-    };
-    match waiting.kind {
-        WaitingFor::Node => Outcome::Unschedulable { message },
-        WaitingFor::Image | WaitingFor::ImpossibleImage => {
-            let image = waiting_image(view).filter(|image| !message.contains(image));
-            let message = image.map_or(message.clone(), |image| format!("{image}: {message}"));
-            Outcome::ImagePull { message }
-        }
-        WaitingFor::Start => invalid(&format!("the pod cannot start: {message}")),
-    }
-}
-
-/// The image of the container that waits.
-fn waiting_image(view: &View) -> Option<&str> {
-    let status = view.pod.as_deref()?.status.as_ref()?;
-    let init = status.init_container_statuses.iter().flatten();
-    let mut containers = init.chain(status.container_statuses.iter().flatten());
-    let waits = containers.find(|container| {
-        let state = container.state.as_ref();
-        state.is_some_and(|state| state.waiting.is_some())
-    });
-    waits.map(|container| container.image.as_str())
 }
 
 /// Tells a pod to end, until the cluster has heard it.
@@ -428,7 +429,7 @@ async fn elapsed<F: Future<Output = ()> + ?Sized>(future: Option<&mut Pin<Box<F>
     }
 }
 
-async fn stopped(stop: &mut StopReceiver) -> StopReason {
+pub(crate) async fn stopped(stop: &mut StopReceiver) -> StopReason {
     match stop.wait_for(Option::is_some).await.map(|reason| *reason) {
         Ok(Some(reason)) => reason,
         _ => pending().await,

@@ -19,6 +19,7 @@ use kube::{
     client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use sha2::{Digest, Sha256};
 use stroem_runner::Unavailable;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -51,6 +52,8 @@ const REMOVALS: u32 = 8;
 pub(crate) struct Cluster {
     client: Client,
     pub(crate) namespace: String,
+    /// Names the cluster and the namespace among all.
+    pub(crate) scope: String,
     pub(crate) pods: Api<Pod>,
     secrets: Api<Secret>,
     pub(crate) watches: Watches,
@@ -66,6 +69,7 @@ impl Cluster {
     ) -> Result<Self, Unavailable> {
         let mut config = config(options).await?;
         config.read_timeout = Some(SILENCE);
+        let scope = scope(&config, &options.namespace);
         let builder = ClientBuilder::try_from(config)
             .map_err(|error| Unavailable(format!("the cluster's credentials cannot be used: {error}")))?;
         let client = builder.with_layer(&Count(requests.clone())).build();
@@ -75,6 +79,7 @@ impl Cluster {
         Ok(Self {
             client,
             namespace: namespace.to_owned(),
+            scope,
             pods,
             secrets,
             watches: Watches::default(),
@@ -240,6 +245,17 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The same for whoever reaches a cluster by the same address. The authority tells clusters apart whose address is the
+/// same from within, and the address those that a proxy with one authority stands before.
+fn scope(config: &Config, namespace: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(config.cluster_url.to_string());
+    for certificate in config.root_cert.iter().flatten() {
+        hash.update(certificate);
+    }
+    format!("kubernetes:{}:{namespace}", hex::encode(&hash.finalize()[..12]))
 }
 
 async fn config(options: &KubernetesOptions) -> Result<Config, Unavailable> {

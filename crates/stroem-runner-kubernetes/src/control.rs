@@ -79,6 +79,11 @@ impl Control {
         parts
     }
 
+    /// Whether it is in nothing that it would have to know of when it began anew here.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.held == 0 && self.line.is_none()
+    }
+
     /// What is held back when the stream ends.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         self.mark[..std::mem::take(&mut self.held)].to_vec()

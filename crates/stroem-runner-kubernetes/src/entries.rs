@@ -24,6 +24,8 @@ pub(crate) struct Entries {
     /// The current line has begun and not ended.
     in_entry: bool,
     skip: Skip,
+    /// A second stream began after what was taken.
+    has_loss: bool,
 }
 
 /// Where the reading is.
@@ -79,6 +81,34 @@ impl Entries {
     /// From when a new stream has to begin; nothing when nothing was taken.
     pub(crate) fn since(&self) -> Option<Timestamp> {
         self.position.first.and_then(|_| Timestamp::from_second(self.position.window).ok())
+    }
+
+    /// Where it is, between two entries, as a text for [`Self::at`].
+    pub(crate) fn place(&self) -> Option<String> {
+        let Position { window, first, count, last, at_last, is_complete, .. } = self.position;
+        let is_between = is_complete && !self.in_entry && self.header.is_empty() && self.resume.is_none();
+        let (first, last) = (first?, last?);
+        is_between.then(|| format!("{window} {first} {count} {last} {at_last}"))
+    }
+
+    /// What goes on from a place.
+    pub(crate) fn at(place: &str) -> Option<Self> {
+        let mut words = place.split(' ');
+        let position = Position {
+            window: words.next()?.parse().ok()?,
+            first: Some(words.next()?.parse().ok()?),
+            count: words.next()?.parse().ok()?,
+            last: Some(words.next()?.parse().ok()?),
+            at_last: words.next()?.parse().ok()?,
+            taken: 0,
+            is_complete: true,
+        };
+        words.next().is_none().then(|| Self { position, ..Self::default() })
+    }
+
+    /// Whether something was lost between two streams; once.
+    pub(crate) fn take_loss(&mut self) -> bool {
+        std::mem::take(&mut self.has_loss)
     }
 
     /// A new stream begins, with what [`Self::since`] gave.
@@ -143,8 +173,10 @@ impl Entries {
 
     fn begin(&mut self, time: Timestamp) {
         self.skip = self.resume.as_mut().map_or(Skip::Nothing, |resume| resume.known(time));
-        if self.skip != Skip::All {
-            self.resume = None;
+        if self.skip != Skip::All
+            && let Some(resume) = self.resume.take()
+        {
+            self.has_loss = self.skip == Skip::Nothing && resume.is_apart();
         }
         if self.skip == Skip::Nothing {
             self.position.begin(time);
@@ -196,6 +228,11 @@ impl Position {
 }
 
 impl Resume {
+    /// Whether nothing of what was taken is in the second stream, so that entries between may be lost.
+    fn is_apart(&self) -> bool {
+        self.counts == Some(false) && self.seen_at_last == 0
+    }
+
     fn known(&mut self, time: Timestamp) -> Skip {
         let counts = *self.counts.get_or_insert(self.known.first == Some(time));
         let known = self.known;
@@ -311,6 +348,37 @@ mod tests {
         entries.reconnect();
         let second = format!("{} c\n{} d\n", T[1], T[1]);
         assert_eq!(take(&mut entries, second.as_bytes(), 100).0, "d\n");
+    }
+
+    #[test]
+    fn a_place_is_where_another_reader_goes_on() {
+        let all: String =
+            T.iter().zip(["a", "b", "c", "d"]).map(|(time, text)| format!("{time} {text}\n")).collect();
+        for (lines, rest) in [(1, "b\nc\nd\n"), (2, "c\nd\n"), (3, "d\n"), (4, "")] {
+            let mut first = Entries::default();
+            let taken: String = all.split_inclusive('\n').take(lines).collect();
+            take(&mut first, taken.as_bytes(), 7);
+            let place = first.place().expect("between two entries");
+            let mut second = Entries::at(&place).expect("a place");
+            assert_eq!(second.since(), first.since());
+            second.reconnect();
+            assert_eq!(take(&mut second, all.as_bytes(), 7).0, rest);
+            assert!(!second.take_loss());
+        }
+        assert_eq!(Entries::default().place(), None);
+        let mut begun = Entries::default();
+        take(&mut begun, format!("{} a", T[0]).as_bytes(), 7);
+        assert_eq!(begun.place(), None, "in the middle of a line");
+    }
+
+    #[test]
+    fn a_gap_between_two_streams_is_noticed() {
+        let mut entries = Entries::default();
+        take(&mut entries, format!("{} a\n", T[0]).as_bytes(), 100);
+        entries.reconnect();
+        assert_eq!(take(&mut entries, format!("{} c\n{} d\n", T[2], T[3]).as_bytes(), 100).0, "c\nd\n");
+        assert!(entries.take_loss());
+        assert!(!entries.take_loss());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! What is decided ([`Blueprint`](blueprint), states, decisions, the log's format) is pure; `cluster`, `watch`, `reader`
 //! and `attempt` do the asking. It must not know the server beyond a URL to download from, nor masking, retries, leases.
 
+mod adopt;
 mod attempt;
 mod blueprint;
 mod cluster;
@@ -22,6 +23,7 @@ mod image;
 mod manifest;
 mod names;
 mod options;
+mod pending;
 mod quote;
 mod reader;
 mod requests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use stroem_core::AttemptKey;
+use stroem_core::{AttemptKey, AttemptNumber, Fence, LeaseKey};
 use stroem_runner::RunRequest;
 
 /// What every pod and Secret of ours carries; the watch asks for it.
@@ -64,6 +64,15 @@ pub(crate) fn selector(attempt: AttemptKey) -> String {
     let pairs: Vec<String> =
         attempt_labels(attempt).iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join(",")
+}
+
+/// The lease under which something with these labels was made.
+pub(crate) fn lease(labels: &BTreeMap<String, String>) -> Option<LeaseKey> {
+    let job = labels.get(JOB)?.parse().ok()?;
+    let step = labels.get(STEP_INDEX)?.parse().ok()?;
+    let attempt = AttemptNumber(labels.get(ATTEMPT)?.parse().ok()?);
+    let fence = Fence(labels.get(FENCE)?.parse().ok()?);
+    Some(LeaseKey { attempt: AttemptKey { job, step, attempt }, fence })
 }
 
 fn attempt_labels(attempt: AttemptKey) -> BTreeMap<String, String> {

@@ -18,6 +18,9 @@ use crate::{
 
 /// Bytes of one event.
 const EVENT_BYTES: usize = 64 << 10;
+/// Output between two marks at least: much less than a kubelet keeps.
+const MARK_BYTES: usize = 512 << 10;
+const LOST: &str = "a part of the log is missing here: it was rotated away while nobody read it";
 /// Between tries, the first and the longest pause.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 /// How long the end of a log may come before the end of its container is seen. What comes later is another stream.
@@ -46,6 +49,8 @@ pub(crate) struct Reader {
     /// Takes the wrapper's lines out; images have no wrapper.
     pub(crate) control: Option<Control>,
     pub(crate) is_at_line_start: bool,
+    /// Bytes of output since the last mark.
+    pub(crate) since_mark: usize,
 }
 
 /// How a stream ended.
@@ -119,6 +124,10 @@ impl Reader {
             };
             stream.consume_unpin(length);
             self.take(std::mem::take(&mut content)).await;
+            self.mark().await;
+            if self.entries.take_loss() {
+                self.note(LOST.to_owned()).await;
+            }
             if self.facts.borrow().is_over {
                 return End::Whole;
             }
@@ -127,6 +136,21 @@ impl Reader {
             return End::Whole;
         }
         End::Broken(String::from_utf8_lossy(&odd[..odd.len().min(1_000)]).trim_end().to_owned())
+    }
+
+    /// Tells where an adopter can begin: the kubelet does not keep a long log from its beginning.
+    async fn mark(&mut self) {
+        let is_idle = self.control.as_ref().is_none_or(|control| {
+            let facts = self.facts.borrow();
+            control.is_idle() && facts.is_started && facts.code.is_none()
+        });
+        if self.since_mark < MARK_BYTES || !is_idle || !self.is_at_line_start {
+            return;
+        }
+        if let Some(place) = self.entries.place() {
+            self.since_mark = 0;
+            self.send(RunnerEvent::Mark(place)).await;
+        }
     }
 
     async fn take(&mut self, content: Vec<u8>) {
@@ -163,6 +187,7 @@ impl Reader {
     async fn output(&mut self, bytes: Vec<u8>) {
         let Some(last) = bytes.last() else { return };
         self.is_at_line_start = *last == b'\n';
+        self.since_mark += bytes.len();
         let mut bytes = Bytes::from(bytes);
         while !bytes.is_empty() {
             let bytes = bytes.split_to(bytes.len().min(EVENT_BYTES));

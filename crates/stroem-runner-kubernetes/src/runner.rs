@@ -11,11 +11,11 @@ use std::{
 
 use async_trait::async_trait;
 use kube::api::ListParams;
-use stroem_core::{AttemptKey, Outcome, RunnerKind};
+use stroem_core::{AttemptKey, LeaseKey, Outcome, RunnerKind, Runtime};
 use stroem_runner::{EventSender, RunRequest, Runner, StopReceiver, Unavailable};
 use tokio::sync::Mutex;
 
-use crate::{KubernetesOptions, attempt, cluster::Cluster, names, requests::Requests};
+use crate::{KubernetesOptions, adopt, attempt, cluster::Cluster, names, requests::Requests};
 
 /// Runs steps as pods. Cheap until the first question.
 pub struct KubernetesRunner {
@@ -77,6 +77,28 @@ impl Runner for KubernetesRunner {
             Ok(cluster) => attempt::run(&cluster, &self.options, &request, &events, stop).await,
             Err(Unavailable(message)) => Outcome::RunnerError { message },
         }
+    }
+
+    async fn scope(&self) -> Option<String> {
+        let cluster = self.cluster().await.ok()?;
+        self.is_permitted.load(Ordering::Relaxed).then(|| cluster.scope.clone())
+    }
+
+    async fn adopt(
+        &self,
+        runtime: &Runtime,
+        request: RunRequest,
+        events: EventSender,
+        stop: StopReceiver,
+    ) -> Outcome {
+        match self.cluster().await {
+            Ok(cluster) => adopt::run((&cluster, &self.options), runtime, request, (&events, stop)).await,
+            Err(Unavailable(message)) => Outcome::RunnerError { message },
+        }
+    }
+
+    async fn leftovers(&self) -> Result<Vec<LeaseKey>, Unavailable> {
+        Ok(self.cluster().await?.watches.strangers())
     }
 
     async fn cleanup(&self, attempt: AttemptKey, scratch: &Path) {

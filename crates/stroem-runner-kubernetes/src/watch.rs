@@ -2,7 +2,7 @@
 //! its own pod.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,11 +15,12 @@ use kube::{
     Api,
     runtime::{WatchStreamExt, watcher},
 };
+use stroem_core::LeaseKey;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    names::MANAGED_BY,
+    names::{self, MANAGED_BY},
     status::{self, State},
 };
 
@@ -75,6 +76,8 @@ pub(crate) struct Watches {
 #[derive(Debug, Default)]
 struct Shared {
     entries: Mutex<HashMap<String, Entry>>,
+    /// Every pod of ours in the namespace, whoever runs it, by name.
+    pods: Mutex<BTreeMap<String, LeaseKey>>,
     is_started: AtomicBool,
     /// The last thing that the pod watch had was no error.
     is_healthy: AtomicBool,
@@ -104,6 +107,20 @@ impl Drop for Watched {
 }
 
 impl Watched {
+    /// The pod was found: it exists, and this is how it is.
+    pub(crate) fn found(&self, pod: Pod) {
+        self.created();
+        if let Some(entry) = self.watches.entries().get(&self.name) {
+            entry.view.send_if_modified(|view| {
+                let is_news = view.pod.is_none();
+                if is_news {
+                    view.take(pod);
+                }
+                is_news
+            });
+        }
+    }
+
     /// The pod exists now.
     pub(crate) fn created(&self) {
         if let Some(entry) = self.watches.entries().get_mut(&self.name) {
@@ -150,6 +167,17 @@ impl Watches {
         Watched { watches: self.clone(), name: name.to_owned(), view }
     }
 
+    /// Pods of ours that no attempt here watches.
+    pub(crate) fn strangers(&self) -> Vec<LeaseKey> {
+        let entries = self.entries();
+        let pods = self.pods();
+        pods.iter().filter(|(name, _)| !entries.contains_key(*name)).map(|(_, lease)| *lease).collect()
+    }
+
+    fn pods(&self) -> MutexGuard<'_, BTreeMap<String, LeaseKey>> {
+        self.shared.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,6 +199,7 @@ impl Watches {
                     self.seen(pod);
                 }
                 Ok(watcher::Event::InitDone) => {
+                    self.pods().retain(|name, _| listed.contains(name));
                     for (name, entry) in self.entries().iter() {
                         if entry.is_listed && !listed.contains(name) {
                             entry.view.send_modify(|view| view.is_gone = true);
@@ -183,6 +212,10 @@ impl Watches {
     }
 
     fn seen(&self, pod: Pod) {
+        let lease = pod.metadata.labels.as_ref().and_then(names::lease);
+        if let (Some(name), Some(lease)) = (pod.metadata.name.clone(), lease) {
+            self.pods().insert(name, lease);
+        }
         let entries = self.entries();
         let entry = pod.metadata.name.as_deref().and_then(|name| entries.get(name));
         if let Some(entry) = entry {
@@ -191,6 +224,9 @@ impl Watches {
     }
 
     fn gone(&self, pod: Pod) {
+        if let Some(name) = &pod.metadata.name {
+            self.pods().remove(name);
+        }
         let entries = self.entries();
         let entry = pod.metadata.name.as_deref().and_then(|name| entries.get(name));
         if let Some(entry) = entry {

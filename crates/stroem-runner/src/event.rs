@@ -1,7 +1,7 @@
 //! What a runner tells while a step runs, and how it is told to stop.
 
 use bytes::Bytes;
-use stroem_core::{ByteSize, HumanDuration, Outcome};
+use stroem_core::{ByteSize, HumanDuration, Outcome, Runtime};
 use tokio::sync::{mpsc, watch};
 
 /// Which pipe bytes came from.
@@ -18,6 +18,8 @@ pub enum OutputStream {
 pub enum RunnerEvent {
     /// Everything is in place; the command is started next.
     Prepared,
+    /// Where the attempt runs from now on, even if this process ends. Sent before the command begins.
+    Placed(Runtime),
     /// The command runs: its time counts from here.
     Started {
         /// Its process, where there is one on this host.
@@ -30,6 +32,9 @@ pub enum RunnerEvent {
         /// The bytes, cut anywhere.
         bytes: Bytes,
     },
+    /// Between two lines of standard output, with none of standard error begun: here [`crate::Runner::adopt`] can begin
+    /// again. For platforms that do not keep all of an output.
+    Mark(String),
     /// A sentence for the step's log.
     Note(String),
     /// What the attempt used, once after the command ended, where the platform measures it.
@@ -56,6 +61,8 @@ pub enum StopReason {
     LeaseLost,
     /// The worker ends and cannot wait any longer.
     Drain,
+    /// Somebody else follows it from now on: see [`crate::Runner::adopt`]. Only for attempts that are placed.
+    LetGo,
 }
 
 impl StopReason {
@@ -64,7 +71,7 @@ impl StopReason {
         match self {
             Self::Cancelled => Outcome::Cancelled,
             Self::TimedOut { limit } => Outcome::TimedOut { limit },
-            Self::LeaseLost | Self::Drain => Outcome::WorkerLost,
+            Self::LeaseLost | Self::Drain | Self::LetGo => Outcome::WorkerLost,
         }
     }
 }

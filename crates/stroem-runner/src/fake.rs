@@ -148,6 +148,7 @@ mod tests {
             (StopReason::TimedOut { limit }, Outcome::TimedOut { limit }),
             (StopReason::LeaseLost, Outcome::WorkerLost),
             (StopReason::Drain, Outcome::WorkerLost),
+            (StopReason::LetGo, Outcome::WorkerLost),
         ] {
             assert_eq!(reason.outcome(), outcome);
         }

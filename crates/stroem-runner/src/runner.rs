@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use stroem_core::{AttemptKey, Outcome, RunnerKind};
+use stroem_core::{AttemptKey, LeaseKey, Outcome, RunnerKind, Runtime};
 
 use crate::{EventSender, RunRequest, StopReceiver};
 
@@ -58,6 +58,23 @@ pub struct Unavailable(pub String);
 /// One runner serves many attempts at a time, each with its own key and scratch; all methods may be called
 /// concurrently, except twice for one attempt.
 ///
+/// # Adoption
+/// What runs on a platform goes on without its worker. A runner of such a platform has a [`scope`](Self::scope), the
+/// same for every worker that reaches the same things, and tells with [`RunnerEvent::Placed`] where an attempt runs,
+/// as soon as another one could take it over: when nothing but the start is missing, or earlier if
+/// [`adopt`](Self::adopt) can bring the rest. The worker tells the server. Then:
+/// * [`StopReason::LetGo`] makes `run` and `adopt` return at once and leave everything as it is; they answer
+///   `WorkerLost`, and any other outcome says that the attempt had ended before and is cleaned up.
+/// * [`adopt`](Self::adopt), in any process, takes the attempt up where it is, not begun, running or ended, and then
+///   is as `run` from *start* on: `Prepared`, `Started`, the **whole** output again from its first byte, the outcome
+///   with its evidence, cleanup. Only the caller can tell how much of the output is stored, since it counts lines
+///   after masking and framing, and both must see the stream from its beginning; it drops that much. A platform that
+///   throws old output away gives a [`RunnerEvent::Mark`] now and then, and begins again at the mark of the runtime.
+///   An attempt of which nothing is left ends as `WorkerLost`.
+/// * The label of the attempt's lease keeps the fence under which it was made. The newest fence owns the thing, and
+///   only the server knows that one. So nobody removes a thing that it does not run itself unless the server called
+///   its attempt dead: [`leftovers`](Self::leftovers) finds, the server judges, [`cleanup`](Self::cleanup) removes.
+///
 /// # Crashes
 /// The process of the worker may end at any point, and the future of `run` may be dropped at any point (which
 /// counts as a crash: the runner kills what it started, and the caller owes a `cleanup`). Then:
@@ -93,6 +110,32 @@ pub trait Runner: Send + Sync {
 
     /// Takes one attempt from prepare to cleanup.
     async fn run(&self, request: RunRequest, events: EventSender, stop: StopReceiver) -> Outcome;
+
+    /// Names the platform among all platforms, when attempts outlive their worker there and it can be reached.
+    async fn scope(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes a running, ended or not yet begun attempt from where it is to cleanup. `runtime` is that of its
+    /// [`RunnerEvent::Placed`], with the last mark that was kept.
+    async fn adopt(
+        &self,
+        runtime: &Runtime,
+        request: RunRequest,
+        events: EventSender,
+        stop: StopReceiver,
+    ) -> Outcome {
+        drop((request, events, stop));
+        Outcome::RunnerError { message: format!("{}: this runner takes nothing over", runtime.handle) }
+    }
+
+    /// What lies on the platform with our labels and is not run by this runner, by the leases that it was made under.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    async fn leftovers(&self) -> Result<Vec<LeaseKey>, Unavailable> {
+        Ok(Vec::new())
+    }
 
     /// Removes what a crash left of an attempt.
     async fn cleanup(&self, attempt: AttemptKey, scratch: &Path);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stroem_core::{AttemptKey, Fence, JobId, LeaseKey, TagSet, Timestamp, WorkerId};
-use stroem_store::{Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth, StoreError};
+use stroem_core::{AttemptKey, Fence, JobId, LeaseKey, Runtime, TagSet, Timestamp, WorkerId};
+use stroem_store::{AdoptRequest, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth, StoreError};
 use tokio_postgres::Row;
 
 use crate::{
-    PostgresStore,
+    PostgresStore, adoption,
     codec::{Columns, uuid},
     connection::{Request, values},
     failure::Outcome,
@@ -60,14 +60,31 @@ impl DispatchStore for PostgresStore {
     }
 
     async fn leases(&self, worker: WorkerId) -> Result<Vec<LeaseRow>, StoreError> {
-        let question = "SELECT job, step, attempt, fence, claimed_at, kill FROM lease WHERE worker = $1 \
-                        ORDER BY fence";
-        self.inner
-            .read(question, values![uuid(worker.as_bytes())], |columns| {
-                let lease = read_lease(columns)?;
-                Ok(LeaseRow { lease, worker, claimed_at: columns.time()?, kill: columns.json_if_any()? })
-            })
-            .await
+        let question = "SELECT job, step, attempt, fence, claimed_at, kill, scope, handle, mark_json, offered_at \
+                        FROM lease WHERE worker = $1 ORDER BY fence";
+        let values = values![uuid(worker.as_bytes())];
+        self.inner.read(question, values, |columns| adoption::read(columns, worker)).await
+    }
+
+    async fn set_runtime(&self, lease: LeaseKey, runtime: Runtime) -> Result<bool, StoreError> {
+        self.note_runtime(lease, runtime).await
+    }
+
+    async fn offer(&self, leases: Vec<LeaseKey>, now: Timestamp) -> Result<Vec<LeaseKey>, StoreError> {
+        self.put_on_offer(leases, now).await
+    }
+
+    async fn keep(&self, worker: WorkerId, leases: Vec<LeaseKey>) -> Result<(), StoreError> {
+        self.take_from_offer(worker, leases).await
+    }
+
+    async fn offers(&self) -> Result<Vec<LeaseRow>, StoreError> {
+        self.read_offers().await
+    }
+
+    async fn adopt(&self, request: AdoptRequest) -> Result<Vec<Claim>, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        self.write(async move { adoption::adopt(&inner, &request).await }).await
     }
 
     async fn is_attempt_of(&self, lease: LeaseKey) -> Result<bool, StoreError> {
@@ -104,14 +121,20 @@ async fn claim(inner: &Arc<Inner>, request: &ClaimRequest) -> Outcome<Vec<Claim>
             ],
         )
     };
-    let rows = match writer::at_once(inner, statement).await? {
+    let ended = writer::at_once(inner, statement).await?;
+    read_claims(inner, request.worker, ended).await
+}
+
+/// What a claim or an adoption took, also when its answer was lost.
+pub(crate) async fn read_claims(inner: &Arc<Inner>, worker: WorkerId, ended: Ended) -> Outcome<Vec<Claim>> {
+    let rows = match ended {
         Ended::Answered(mut answers) => answers.pop().unwrap_or_default(),
         Ended::Unanswered { slot, mark } => {
-            // The claim took place; what it took carries its mark. A job's version may have grown since, which is as good.
+            // It took place; what it took carries its mark. A job's version may have grown since, which is as good.
             let question = Request::new(
                 "SELECT l.job, l.step, l.attempt, l.fence, j.version FROM lease l JOIN job j ON j.id = l.job \
                  WHERE l.worker = $1 AND l.slot = $2 AND l.mark = $3 ORDER BY l.fence",
-                values![uuid(request.worker.as_bytes()), slot, mark],
+                values![uuid(worker.as_bytes()), slot, mark],
             );
             inner.pool.fly(&[question]).await?.pop().unwrap_or_default()
         }
@@ -132,7 +155,7 @@ fn read_claim(row: &Row) -> Outcome<Claim> {
     Ok(Claim { lease: read_lease(&mut columns)?, job_version: columns.value()? })
 }
 
-fn read_lease(columns: &mut Columns<'_>) -> Outcome<LeaseKey> {
+pub(crate) fn read_lease(columns: &mut Columns<'_>) -> Outcome<LeaseKey> {
     let attempt = AttemptKey { job: columns.job()?, step: columns.small()?, attempt: columns.attempt()? };
     Ok(LeaseKey { attempt, fence: Fence(columns.value()?) })
 }

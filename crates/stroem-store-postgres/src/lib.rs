@@ -5,6 +5,7 @@
 //! events mean: it loads what a batch asks for and writes what it answers.
 
 mod address;
+mod adoption;
 mod blob;
 mod codec;
 mod connection;

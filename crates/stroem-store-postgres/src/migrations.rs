@@ -12,6 +12,7 @@ const MAIN: &[&str] = &[
     include_str!("sql/main-0001.sql"),
     include_str!("sql/main-0002.sql"),
     include_str!("sql/main-0003.sql"),
+    include_str!("sql/main-0004.sql"),
 ];
 
 /// Brings the schema to the newest version, in one transaction. Servers that start at once do it one after the other;

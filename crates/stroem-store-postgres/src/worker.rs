@@ -78,7 +78,7 @@ impl WorkerStore for PostgresStore {
 
 impl PostgresStore {
     /// One statement that may be run again without harm, in a transaction of its own. Answers how many rows it gave.
-    async fn change<F>(&self, sql: &'static str, values: F) -> Result<u64, StoreError>
+    pub(crate) async fn change<F>(&self, sql: &'static str, values: F) -> Result<u64, StoreError>
     where
         F: Fn() -> Vec<crate::connection::Value<'static>> + Send + 'static,
     {

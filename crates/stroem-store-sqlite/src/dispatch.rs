@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 use stroem_core::{
-    AttemptKey, AttemptNumber, Fence, JobId, JobStatus, LeaseKey, StepStatus, TagSet, Timestamp, WorkerId,
+    AttemptKey, AttemptNumber, Fence, JobId, JobStatus, LeaseKey, Runtime, StepStatus, TagSet, Timestamp,
+    WorkerId,
 };
-use stroem_store::{Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth, StoreError};
+use stroem_store::{AdoptRequest, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth, StoreError};
 
 use crate::{
-    SqliteStore,
+    SqliteStore, adoption,
     codec::{Columns, counted, job_status, step_status},
     failure::{Failure, Outcome},
 };
@@ -49,6 +50,26 @@ impl DispatchStore for SqliteStore {
 
     async fn leases(&self, worker: WorkerId) -> Result<Vec<LeaseRow>, StoreError> {
         self.main_readers.run(move |connection| leases(connection, worker)).await
+    }
+
+    async fn set_runtime(&self, lease: LeaseKey, runtime: Runtime) -> Result<bool, StoreError> {
+        self.main.run(move |connection| adoption::set_runtime(connection, lease, &runtime)).await
+    }
+
+    async fn offer(&self, leases: Vec<LeaseKey>, now: Timestamp) -> Result<Vec<LeaseKey>, StoreError> {
+        self.main.run(move |connection| adoption::offer(connection, &leases, now)).await
+    }
+
+    async fn keep(&self, worker: WorkerId, leases: Vec<LeaseKey>) -> Result<(), StoreError> {
+        self.main.run(move |connection| adoption::keep(connection, worker, &leases)).await
+    }
+
+    async fn offers(&self) -> Result<Vec<LeaseRow>, StoreError> {
+        self.main_readers.run(adoption::offers).await
+    }
+
+    async fn adopt(&self, request: AdoptRequest) -> Result<Vec<Claim>, StoreError> {
+        self.main.run(move |connection| adoption::adopt(connection, &request)).await
     }
 
     async fn is_attempt_of(&self, lease: LeaseKey) -> Result<bool, StoreError> {
@@ -128,7 +149,7 @@ fn first_places(
 }
 
 /// Takes `count` fences; answers the one before the first of them.
-fn take_fences(connection: &Connection, count: usize) -> Outcome<i64> {
+pub(crate) fn take_fences(connection: &Connection, count: usize) -> Outcome<i64> {
     let mut statement = connection.prepare_cached("UPDATE fence SET last = last + ?1 RETURNING last - ?1")?;
     Ok(statement.query_row([i64::try_from(count).unwrap_or(i64::MAX)], |row| row.get(0))?)
 }
@@ -293,15 +314,13 @@ fn ahead(connection: &Connection, job: JobId, step: u32) -> Outcome<Option<u64>>
 
 fn leases(connection: &Connection, worker: WorkerId) -> Outcome<Vec<LeaseRow>> {
     let mut statement = connection.prepare_cached(
-        "SELECT job, step, attempt, fence, claimed_at, kill FROM lease WHERE worker = ?1 ORDER BY fence",
+        "SELECT job, step, attempt, fence, claimed_at, kill, scope, handle, mark_json, offered_at FROM lease \
+         WHERE worker = ?1 ORDER BY fence",
     )?;
     let mut rows = statement.query([worker.as_bytes()])?;
     let mut leases = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut columns = Columns::of(row);
-        let attempt = AttemptKey { job: columns.job()?, step: columns.value()?, attempt: columns.attempt()? };
-        let lease = LeaseKey { attempt, fence: Fence(columns.value()?) };
-        leases.push(LeaseRow { lease, worker, claimed_at: columns.time()?, kill: columns.json_if_any()? });
+        leases.push(adoption::read(&mut Columns::of(row), worker)?);
     }
     Ok(leases)
 }
@@ -323,7 +342,7 @@ mod tests {
     #[test]
     fn hot_questions_follow_an_index() {
         let connection = Connection::open_in_memory().expect("opens");
-        connection.execute_batch(migrations::MAIN[0]).expect("creates");
+        migrations::MAIN.iter().for_each(|sql| connection.execute_batch(sql).expect("creates"));
         for sql in [
             "SELECT job FROM queue WHERE queue_key = 1 AND (avoid_worker IS NULL OR avoid_worker <> x'00' OR ready_at <= 5) \
              ORDER BY priority DESC, ready_at, job, step LIMIT 8",
@@ -334,6 +353,7 @@ mod tests {
              ORDER BY ready_at, job, step LIMIT 8",
             "SELECT count(*) FROM queue WHERE queue_key = 1 AND priority = 0 AND (ready_at, job, step) < (1, x'00', 1)",
             "SELECT fence FROM lease WHERE worker = x'00' ORDER BY fence",
+            "SELECT fence FROM lease WHERE offered_at IS NOT NULL ORDER BY offered_at, fence",
             "SELECT step, error FROM step INDEXED BY step_open WHERE job = x'00' AND status < 4 ORDER BY step",
             "SELECT step, error FROM step WHERE job = x'00' ORDER BY step",
             "SELECT due_at FROM timer ORDER BY due_at LIMIT 1",

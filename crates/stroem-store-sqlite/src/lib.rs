@@ -4,6 +4,7 @@
 //! transaction; reads have connections of their own. It must not know what events mean: it loads what a batch asks for
 //! and writes what it answers.
 
+mod adoption;
 mod codec;
 mod connection;
 mod counters;

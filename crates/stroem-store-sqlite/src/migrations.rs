@@ -8,7 +8,11 @@ use stroem_store::StoreError;
 use crate::failure::{Failure, Outcome};
 
 /// Migrations of `stroem.db`, the first one first.
-pub(crate) const MAIN: &[&str] = &[include_str!("sql/main-0001.sql"), include_str!("sql/main-0002.sql")];
+pub(crate) const MAIN: &[&str] = &[
+    include_str!("sql/main-0001.sql"),
+    include_str!("sql/main-0002.sql"),
+    include_str!("sql/main-0003.sql"),
+];
 /// Migrations of `logs.db`.
 pub(crate) const LOGS: &[&str] = &[include_str!("sql/logs-0001.sql"), include_str!("sql/logs-0002.sql")];
 

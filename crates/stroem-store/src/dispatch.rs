@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stroem_core::{JobId, LeaseKey, TagSet, Timestamp, WorkerId};
+use stroem_core::{JobId, LeaseKey, Runtime, TagSet, Timestamp, WorkerId};
 use stroem_engine::StopReason;
 
 use crate::StoreError;
@@ -53,6 +53,21 @@ pub struct LeaseRow {
     pub claimed_at: Timestamp,
     /// Set when the worker must stop the attempt.
     pub kill: Option<StopReason>,
+    /// Where the attempt runs, when it can outlive its worker.
+    pub runtime: Option<Runtime>,
+    /// Since when its worker is gone and any worker of the runtime's scope may adopt it.
+    pub offered_at: Option<Timestamp>,
+}
+
+/// A worker takes over attempts that are on offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptRequest {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The leases under which the attempts are offered.
+    pub leases: Vec<LeaseKey>,
+    /// The time of the adoption.
+    pub now: Timestamp,
 }
 
 /// How many steps wait in one queue.
@@ -96,6 +111,25 @@ pub trait DispatchStore: Send + Sync {
     /// The leases of a worker.
     async fn leases(&self, worker: WorkerId) -> Result<Vec<LeaseRow>, StoreError>;
 
-    /// Whether an attempt was ever claimed under this fence, whatever became of it: its log is taken then.
+    /// Notes where an attempt runs. Answers false when the lease is over.
+    async fn set_runtime(&self, lease: LeaseKey, runtime: Runtime) -> Result<bool, StoreError>;
+
+    /// Puts up for adoption those of these leases that have a runtime, and names them. One that is offered already keeps
+    /// its time.
+    async fn offer(&self, leases: Vec<LeaseKey>, now: Timestamp) -> Result<Vec<LeaseKey>, StoreError>;
+
+    /// Takes these leases of a worker back from the offer: their holder has returned before anybody adopted them.
+    async fn keep(&self, worker: WorkerId, leases: Vec<LeaseKey>) -> Result<(), StoreError>;
+
+    /// Every lease that is on offer, the oldest offer first.
+    async fn offers(&self) -> Result<Vec<LeaseRow>, StoreError>;
+
+    /// Gives offered leases to a worker in one transaction: the same attempt under a new fence, with its runtime and its
+    /// kill. Lease, attempt, step, timer and the job's version (+ 1 for each) change together. Leases that are not on
+    /// offer any more are passed over, so of two workers one wins.
+    async fn adopt(&self, request: AdoptRequest) -> Result<Vec<Claim>, StoreError>;
+
+    /// Whether an attempt has this fence, the newest one that it was claimed or adopted under, whatever became of it: its
+    /// log is taken then.
     async fn is_attempt_of(&self, lease: LeaseKey) -> Result<bool, StoreError>;
 }

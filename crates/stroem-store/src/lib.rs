@@ -24,7 +24,7 @@ mod worker;
 use std::sync::Arc;
 
 pub use blob::{BLOB_PART_BYTES, BlobContent, BlobRow, BlobRows, UNNAMED_KEPT};
-pub use dispatch::{AVOID_WORKER, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth};
+pub use dispatch::{AVOID_WORKER, AdoptRequest, Claim, ClaimRequest, DispatchStore, LeaseRow, QueueDepth};
 pub use error::StoreError;
 pub use job::{
     AttemptView, Committed, JobCounts, JobDetail, JobFilter, JobPage, JobStore, JobSummary, NewJob,

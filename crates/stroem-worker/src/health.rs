@@ -1,7 +1,7 @@
 //! Which of the configured tags can be served now. A runner that cannot be reached takes its tag back, with a reason
 //! that everybody can see, and is asked again; the worker goes on with the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use stroem_core::RunnerKind;
 
@@ -21,6 +21,14 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut known: Offer) {
             () = tokio::time::sleep(shared.options.health_interval) => {}
         }
         let now = offer(&shared.options, &shared.cache).await;
+        let scopes = scopes(&shared.options).await;
+        if std::mem::replace(
+            &mut *shared.scopes.lock().unwrap_or_else(PoisonError::into_inner),
+            scopes.clone(),
+        ) != scopes
+        {
+            shared.leases.wake_poll();
+        }
         if now != known {
             tell(&now);
             known = now.clone();
@@ -50,6 +58,15 @@ pub(crate) async fn offer(options: &Options, cache: &Cache) -> Offer {
     let serves = |tag: &str| !withdrawn.iter().any(|(known, _)| known == tag);
     let tags = options.tags.iter().filter(|tag| serves(tag.as_str())).cloned().collect();
     Offer { tags, withdrawn }
+}
+
+/// Platforms whose running attempts can be taken over now.
+pub(crate) async fn scopes(options: &Options) -> Vec<String> {
+    let mut scopes = Vec::new();
+    for runner in options.runners.iter().filter(|_| options.hands_over) {
+        scopes.extend(runner.scope().await);
+    }
+    scopes
 }
 
 /// Says which tags are not offered.

@@ -28,6 +28,7 @@ mod runners;
 mod session;
 mod shared;
 mod state;
+mod sweep;
 mod worker;
 
 pub use config::{

@@ -39,6 +39,9 @@ pub struct Options {
     pub passed_env: BTreeMap<String, String>,
     /// How long running steps may go on once the worker drains.
     pub drain_timeout: Duration,
+    /// Whether containers and pods outlive this worker, for another one or the next process to take over. Without it
+    /// everything ends with the worker.
+    pub hands_over: bool,
     /// Limits.
     pub limits: LimitsSection,
     /// Marks of the disks.
@@ -71,6 +74,7 @@ impl Options {
             state_dir: config.state_dir.clone(),
             passed_env: config.passed_env.clone(),
             drain_timeout: Duration::from_secs(config.drain_timeout_secs),
+            hands_over: true,
             limits: config.limits,
             disk: config.disk,
             space: Arc::new(SystemSpace),

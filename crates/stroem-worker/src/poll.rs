@@ -29,6 +29,7 @@ struct Open {
     call: Pin<Box<dyn Future<Output = Answer> + Send>>,
     session: Arc<Current>,
     free_slots: u32,
+    scopes: Vec<String>,
     since: Timestamp,
 }
 
@@ -91,16 +92,18 @@ pub(crate) async fn serve(shared: Arc<Shared>) {
 fn open(shared: &Arc<Shared>) -> Open {
     let holdings = shared.leases.holdings();
     let free_slots = if shared.draining.is_cancelled() { 0 } else { holdings.free_slots };
+    let scopes = shared.scopes();
     let request = PollRequest {
         held: holdings.held,
         stopping: holdings.stopping,
         free_slots,
+        scopes: scopes.clone(),
         wait_ms: u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX),
     };
     let session = shared.session.current();
     let (control, token) = (shared.control.clone(), session.token.clone());
     let call = Box::pin(async move { control.poll(&token, &request).await });
-    Open { call, session, free_slots, since: clock::now() }
+    Open { call, session, free_slots, scopes, since: clock::now() }
 }
 
 /// Whether the server must be told something else than the open call says.
@@ -108,7 +111,7 @@ fn is_outdated(shared: &Shared, open: &Open) -> bool {
     if shared.draining.is_cancelled() {
         open.free_slots > 0
     } else {
-        open.free_slots == 0 && shared.leases.free_slots() > 0
+        open.scopes != shared.scopes() || open.free_slots == 0 && shared.leases.free_slots() > 0
     }
 }
 

@@ -1,9 +1,13 @@
 //! What all parts of a running worker use.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use stroem_api::ControlPlane;
-use tokio::sync::Semaphore;
+use stroem_core::{LeaseKey, RunnerKind};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -21,6 +25,10 @@ pub(crate) struct Shared {
     pub(crate) dirs: Arc<StateDir>,
     /// Steps that run at once.
     pub(crate) slots: Semaphore,
+    /// Platforms whose running attempts can be taken over now.
+    pub(crate) scopes: Mutex<Vec<String>>,
+    /// Something may be left on a platform.
+    pub(crate) sweep: Notify,
     /// Every task of the worker.
     pub(crate) tasks: TaskTracker,
     /// No new steps.
@@ -30,8 +38,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Platforms whose running attempts can be taken over now.
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// An attempt's own directory.
-    pub(crate) fn scratch(&self, lease: stroem_core::LeaseKey) -> PathBuf {
-        self.dirs.scratch(lease)
+    pub(crate) fn scratch(&self, lease: LeaseKey, kind: RunnerKind) -> PathBuf {
+        self.dirs.scratch(lease, kind)
     }
 }

@@ -5,7 +5,8 @@
 //! journal/              results that the server does not have yet, see `journal`
 //! spool/<lease>/        log chunks that the server does not have yet
 //! tail/<lease>/         the end of a log that is over its limit
-//! scratch/<lease>/      files of a running attempt
+//! scratch/<lease>/      files of an attempt that runs on this host
+//! staging/<lease>/      files of an attempt that runs elsewhere and may outlive this process
 //! packages/             installed `dependencies:`, kept for later steps
 //! ```
 
@@ -17,13 +18,14 @@ use std::{
 };
 
 use rustix::fs::FlockOperation;
-use stroem_core::{AttemptKey, AttemptNumber, Fence, LeaseKey};
+use stroem_core::{AttemptKey, AttemptNumber, Fence, LeaseKey, RunnerKind};
 
 use crate::WorkerError;
 
 const SPOOL: &str = "spool";
 const TAIL: &str = "tail";
 const SCRATCH: &str = "scratch";
+const STAGING: &str = "staging";
 const PACKAGES: &str = "packages";
 
 /// The directory, locked.
@@ -64,8 +66,9 @@ impl StateDir {
         self.root.join(TAIL).join(lease_name(lease))
     }
 
-    pub(crate) fn scratch(&self, lease: LeaseKey) -> PathBuf {
-        self.root.join(SCRATCH).join(lease_name(lease))
+    pub(crate) fn scratch(&self, lease: LeaseKey, kind: RunnerKind) -> PathBuf {
+        let folder = if kind == RunnerKind::Local { SCRATCH } else { STAGING };
+        self.root.join(folder).join(lease_name(lease))
     }
 
     pub(crate) fn packages(&self) -> PathBuf {
@@ -77,17 +80,21 @@ impl StateDir {
         leases_in(&self.root.join(SPOOL))
     }
 
-    /// Files of attempts that ended with an earlier process.
+    /// Files of attempts on this host, which ended with an earlier process.
     pub(crate) fn left_scratch(&self) -> io::Result<Vec<(LeaseKey, PathBuf)>> {
         leases_in(&self.root.join(SCRATCH))
     }
 
-    /// Removes tails of an earlier process: their attempts were lost with it.
-    pub(crate) fn remove_tails(&self) -> io::Result<()> {
-        match fs::remove_dir_all(self.root.join(TAIL)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// Removes what an earlier process left and nobody needs: tails, whose attempts were lost with it or are read
+    /// again, and files that have long been where their attempts run.
+    pub(crate) fn remove_stale(&self) -> io::Result<()> {
+        for folder in [TAIL, STAGING] {
+            match fs::remove_dir_all(self.root.join(folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 }
 

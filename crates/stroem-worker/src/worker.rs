@@ -1,12 +1,15 @@
 //! The worker as a whole: start, serve, drain.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use stroem_api::ControlPlane;
-use stroem_core::limits;
+use stroem_core::{RunnerKind, limits};
 use stroem_runner::StopReason;
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,6 +25,7 @@ use crate::{
     session::{Identity, Session},
     shared::Shared,
     state::StateDir,
+    sweep,
 };
 
 /// How long the last reports may take when the worker ends; what is not delivered then is on the disk.
@@ -74,7 +78,7 @@ impl Worker {
         let tasks = TaskTracker::new();
         let cache = Cache::open(&options.cache_dir, options.cache_size, tasks.clone())
             .map_err(|source| WorkerError::CacheDir { path: options.cache_dir.clone(), source })?;
-        if let Err(error) = dirs.remove_tails() {
+        if let Err(error) = dirs.remove_stale() {
             tracing::warn!(%error, "what an earlier run left cannot be removed");
         }
         let (outbox, ended) = Outbox::open(Arc::clone(&dirs))?;
@@ -129,6 +133,7 @@ impl Worker {
         clean_up(&options, &dirs).await;
         let offer = health::offer(&options, &cache).await;
         health::tell(&offer);
+        let scopes = health::scopes(&options).await;
         let identity = Identity {
             name: options.name.clone(),
             token: options.token.clone(),
@@ -147,6 +152,8 @@ impl Worker {
             cache,
             dirs,
             slots,
+            scopes: Mutex::new(scopes),
+            sweep: Notify::new(),
             tasks,
             draining: CancellationToken::new(),
             leaving: CancellationToken::new(),
@@ -154,19 +161,21 @@ impl Worker {
         shared.tasks.spawn(poll::serve(Arc::clone(&shared)));
         shared.tasks.spawn(delivery::serve(Arc::clone(&shared)));
         shared.tasks.spawn(heartbeat::serve(Arc::clone(&shared)));
+        shared.tasks.spawn(sweep::serve(Arc::clone(&shared)));
         shared.tasks.spawn(health::serve(Arc::clone(&shared), offer));
         Ok(shared)
     }
 }
 
-/// Removes what attempts of an earlier process left.
+/// Removes what attempts of an earlier process left on this host, processes with their mark included. What they left on a
+/// platform may still run, its processes maybe on this host too; whether that is dead, the server says.
 async fn clean_up(options: &Options, dirs: &StateDir) {
     let left = dirs.left_scratch().unwrap_or_else(|error| {
         tracing::warn!(%error, "what earlier steps left cannot be listed");
         Vec::new()
     });
     for (lease, scratch) in left {
-        for runner in &options.runners {
+        for runner in options.runners.iter().filter(|runner| runner.kind() == RunnerKind::Local) {
             runner.cleanup(lease.attempt, &scratch).await;
         }
     }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use stroem_core::{
-    HumanDuration, LeaseKey, Revision, Secret, StepName, StepSpec, TaskName, Timestamp, WorkspaceName,
+    HumanDuration, LeaseKey, Revision, Runtime, Secret, StepName, StepSpec, TaskName, Timestamp,
+    WorkspaceName,
 };
 
 /// What the worker holds and can take. A newer poll of the same session ends an older one.
@@ -17,6 +18,9 @@ pub struct PollRequest {
     pub stopping: Vec<LeaseKey>,
     /// How many more steps it can take; 0 while it drains.
     pub free_slots: u32,
+    /// Platforms whose running attempts it can take over, see [`stroem_core::Runtime::scope`].
+    #[serde(default)]
+    pub scopes: Vec<String>,
     /// How long to hold the call open when there is nothing to say, in milliseconds.
     pub wait_ms: u64,
 }
@@ -52,6 +56,33 @@ pub struct ClaimedStep {
     /// Opens [`download_path`] of this step's revision, for pods, as long as the lease lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_token: Option<Secret>,
+    /// Set when it runs already: its worker is gone, and this one takes it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// A running attempt that a worker takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// Where it runs.
+    pub runtime: Runtime,
+    /// For how long its command has been running, in milliseconds; none when it is not known to have begun.
+    pub running_ms: Option<u64>,
+    /// What of its log is stored: the adopter drops as much of what it reads.
+    pub log: StoredLog,
+}
+
+/// How much of an attempt's log is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredLog {
+    /// The number of the next chunk.
+    pub next_seq: u64,
+    /// Bytes of all lines, as chunks count them.
+    pub raw_bytes: u64,
+    /// Lines of standard output.
+    pub stdout_lines: u64,
+    /// Lines of standard error.
+    pub stderr_lines: u64,
 }
 
 /// Where a download token gets a revision's files as a plain tarball, below the server's address.
@@ -67,4 +98,18 @@ pub struct Kill {
     pub lease: LeaseKey,
     /// Set when its time ran out; the attempt then ends as timed out instead of cancelled.
     pub timed_out: Option<HumanDuration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_poll_of_protocol_1_is_read() {
+        let poll = json!({"held": [], "stopping": [], "free_slots": 2, "wait_ms": 5});
+        let poll: PollRequest = serde_json::from_value(poll).expect("readable");
+        assert_eq!((poll.scopes, poll.free_slots), (Vec::<String>::new(), 2));
+    }
 }

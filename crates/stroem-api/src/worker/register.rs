@@ -41,6 +41,20 @@ pub struct RegisterResponse {
     pub lost: Vec<LeaseKey>,
 }
 
+/// Things with our labels that a worker found on its platforms and does not run itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftoversRequest {
+    /// The leases that they were made under.
+    pub found: Vec<LeaseKey>,
+}
+
+/// What may be removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftoversResponse {
+    /// Those whose attempts are over. The others run, wait for a worker, or are not of this server.
+    pub dead: Vec<LeaseKey>,
+}
+
 /// The worker is alive; renews all of its leases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatRequest {

@@ -3,7 +3,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stroem_core::{LeaseKey, Outcome, Timestamp};
+use stroem_core::{LeaseKey, Outcome, Runtime, Timestamp};
 
 /// A report. On the wire: the length of the JSON as u32 (big endian), the JSON, then the chunks' payloads in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,11 @@ pub struct AttemptReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ReportKind {
+    /// It runs, or is about to, where another worker can take it over.
+    Placed {
+        /// Where.
+        runtime: Runtime,
+    },
     /// The process started.
     Started {
         /// When.

@@ -45,8 +45,18 @@ impl Fixture {
         tags: &[&str],
         surviving: Vec<LeaseKey>,
     ) -> WorkerRow {
+        self.worker_called("w", instance, tags, surviving).await
+    }
+
+    pub(crate) async fn worker_called(
+        &self,
+        name: &str,
+        instance: u8,
+        tags: &[&str],
+        surviving: Vec<LeaseKey>,
+    ) -> WorkerRow {
         let wish = RegisterWish {
-            name: "w".parse().expect("a name"),
+            name: name.parse().expect("a name"),
             instance: InstanceId::from_bytes([instance; 16]),
             tags: tags.iter().map(|tag| Tag::new(tag).expect("a tag")).collect(),
             withdrawn: Vec::new(),
@@ -65,7 +75,13 @@ impl Fixture {
     }
 
     pub(crate) async fn poll(&self, worker: &WorkerRow, held: Vec<LeaseKey>, free_slots: u32) -> PollAnswer {
-        let wish = PollWish { held, stopping: Vec::new(), free_slots, wait: Duration::from_millis(200) };
+        let wish = PollWish {
+            held,
+            stopping: Vec::new(),
+            free_slots,
+            scopes: Vec::new(),
+            wait: Duration::from_millis(200),
+        };
         self.app.poll(worker, &wish).await.expect("an answer")
     }
 

@@ -1,5 +1,6 @@
 //! The application on the real embedded store, with the test as the worker: what the protocol promises.
 
+mod adoption;
 mod downloads;
 mod fixture;
 mod logs;

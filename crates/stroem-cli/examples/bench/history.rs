@@ -151,7 +151,13 @@ async fn by_http(bench: &Bench) -> Figures {
     let (mut held, mut claims) = (Vec::new(), Vec::new());
     for _ in 0..QUESTIONS {
         bench.client.execute("default", "echo", Map::new()).await.expect("a job");
-        let poll = PollRequest { held: held.clone(), stopping: Vec::new(), free_slots: 1, wait_ms: 10_000 };
+        let poll = PollRequest {
+            held: held.clone(),
+            stopping: Vec::new(),
+            free_slots: 1,
+            wait_ms: 10_000,
+            scopes: Vec::new(),
+        };
         let began = Instant::now();
         let answer = control.poll(&session, &poll).await.expect("polls");
         claims.push(millis(began));

@@ -165,8 +165,11 @@ fn start_worker(
         Failure::Internal { message: lines.join("\n") }
     })?;
     let runners = runners(&options.keeper, &config)?;
-    let worker = Worker::new(stroem_worker::Options::new(&config, runners), control_plane)
-        .map_err(|error| Failure::environment(error.to_string()))?;
+    // Its server ends with it, so nobody would take over what it leaves.
+    let settings =
+        stroem_worker::Options { hands_over: false, ..stroem_worker::Options::new(&config, runners) };
+    let worker =
+        Worker::new(settings, control_plane).map_err(|error| Failure::environment(error.to_string()))?;
     #[expect(clippy::disallowed_methods, reason = "joined by Embedded::stop")]
     Ok(tokio::spawn(worker.run(stop)))
 }

@@ -1,5 +1,7 @@
 //! The built program as users run it: local runs, real servers and workers, crashes.
 
+mod adoption;
+mod adoption_pods;
 mod basics;
 mod breadth;
 mod chaos;

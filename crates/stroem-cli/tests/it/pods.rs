@@ -34,7 +34,7 @@ fn credentials() -> Option<PathBuf> {
 }
 
 /// This host's address as pods see it.
-fn bridge() -> String {
+pub(crate) fn bridge() -> String {
     let shown = Command::new("ip").args(["-4", "-o", "addr", "show", "docker0"]).output().expect("iproute2");
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     let address = shown.split_whitespace().nth(3).and_then(|text| text.split('/').next());
@@ -43,18 +43,23 @@ fn bridge() -> String {
 
 /// A server that pods reach, and a worker for them.
 async fn start(folder: &Path, more: &str) -> Option<System> {
-    let credentials = credentials()?;
+    let worker = worker(more)?;
     let mut system = System::on_host(&bridge(), folder, "allow_unauthenticated: true").await;
-    let config = format!(
-        "tags: [script, kubernetes]\nrunner_image: debian:bookworm\nkubernetes:\n  namespace: stroem-jobs\n  kubeconfig: {}\n{more}",
-        credentials.display()
-    );
-    system.start_worker("pods", &config).await;
+    system.start_worker("pods", &worker).await;
     Some(system)
 }
 
+/// A worker's configuration.
+pub(crate) fn worker(more: &str) -> Option<String> {
+    let kubeconfig = credentials()?;
+    let kubeconfig = kubeconfig.display();
+    Some(format!(
+        "tags: [script, kubernetes]\nrunner_image: debian:bookworm\nkubernetes:\n  namespace: stroem-jobs\n  kubeconfig: {kubeconfig}\n{more}"
+    ))
+}
+
 /// What is left of a job on the cluster.
-fn left_of(job: JobId) -> String {
+pub(crate) fn left_of(job: JobId) -> String {
     let label = format!("stroem.dev/job={job}");
     let listed = Command::new("kubectl")
         .args(["-n", "stroem-jobs", "get", "pods,secrets", "-o", "name", "-l", &label])

@@ -51,6 +51,11 @@ impl MaskStream {
         *self = Self::new(Arc::clone(&self.masker));
     }
 
+    /// Whether nothing is held back: what follows comes out as at the beginning of a stream.
+    pub fn is_idle(&self) -> bool {
+        self.held.is_empty() && self.pending.is_empty()
+    }
+
     /// How many bytes its buffer can hold now, for tests and metrics.
     pub fn buffer_capacity(&self) -> usize {
         self.held.capacity() + self.pending.capacity() * size_of::<Range<u64>>()

@@ -53,9 +53,11 @@ fn left_by_a_crash(subject: &Docker, owner: &str) -> stroem_runner::RunRequest {
         format!("dev.stroem.attempt={}-{}-{}", key.job, key.step, key.attempt),
     );
     let owner = format!("dev.stroem.owner={owner}");
+    let fence = format!("dev.stroem.fence={}", request.lease.fence);
     let image = crate::support::IMAGE;
-    docker(&["run", "-d", "--name", &name, "--label", &attempt, "--label", &owner, image, "sleep", "1000"])
-        .expect("a container");
+    let labels = ["--label", &attempt, "--label", &owner, "--label", &fence];
+    let run = [&["run", "-d", "--name", &name], &labels[..], &[image, "sleep", "1000"]].concat();
+    docker(&run).expect("a container");
     request
 }
 
@@ -75,13 +77,14 @@ async fn cleanup_removes_the_container_of_its_attempt_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_worker_that_comes_back_removes_its_own_leftovers_only() {
-    let owner = format!("test-sweep-{}", std::process::id());
-    let name = owner.clone();
-    let subject = subject!(|options| options.owner = name);
-    let (mine, other) = (left_by_a_crash(&subject, &owner), left_by_a_crash(&subject, "somebody"));
+async fn leftovers_are_found_by_the_lease_that_made_them_and_nothing_is_removed_unasked() {
+    let subject = subject!();
+    let (one, other) = (left_by_a_crash(&subject, "somebody"), left_by_a_crash(&subject, "somebody"));
     subject.runner.health().await.expect("an engine");
-    assert_eq!(subject.left_of(&mine).await, Vec::<String>::new());
-    assert_eq!(subject.left_of(&other).await.len(), 1);
-    subject.runner.cleanup(other.lease.attempt, &other.scratch).await;
+    let found = subject.runner.leftovers().await.expect("an engine");
+    for request in [one, other] {
+        assert!(found.contains(&request.lease), "{:?}", request.lease);
+        assert_eq!(subject.left_of(&request).await.len(), 1);
+        subject.runner.cleanup(request.lease.attempt, &request.scratch).await;
+    }
 }

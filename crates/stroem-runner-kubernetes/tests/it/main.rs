@@ -1,6 +1,7 @@
 //! Integration tests on the cluster that `KUBECONFIG` names; see `dev/k8s`.
 
 mod support;
+mod system_adoption;
 mod system_conformance;
 mod system_faults;
 mod system_load;

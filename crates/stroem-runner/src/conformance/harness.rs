@@ -9,7 +9,7 @@ use std::{
 
 use stroem_core::{
     AttemptKey, AttemptNumber, ByteSize, Fence, HumanDuration, JobId, Language, LeaseKey, Outcome, Resources,
-    ScriptBody, ScriptSpec, StepName, StepRun, StepSpec, TaskName, WorkspaceName,
+    Runtime, ScriptBody, ScriptSpec, StepName, StepRun, StepSpec, TaskName, WorkspaceName,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -57,6 +57,8 @@ pub(super) struct Ran {
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
     pub(super) notes: Vec<String>,
+    /// Where it told that it runs.
+    pub(super) runtime: Option<Runtime>,
     /// The kinds of events in their order, repetitions aside.
     pub(super) order: Vec<&'static str>,
     pub(super) peak_memory: Option<ByteSize>,
@@ -135,6 +137,25 @@ pub(super) fn request(subject: &dyn Subject, script: &Script) -> RunRequest {
 /// Runs a script and collects everything it tells.
 pub(super) async fn run(subject: &dyn Subject, script: Script) -> Ran {
     let request = request(subject, &script);
+    follow(subject, request, None, script).await
+}
+
+/// Takes a placed attempt over; of the script only its stop counts.
+pub(super) async fn adopt(
+    subject: &dyn Subject,
+    request: RunRequest,
+    runtime: &Runtime,
+    script: Script,
+) -> Ran {
+    follow(subject, request, Some(runtime), script).await
+}
+
+async fn follow(
+    subject: &dyn Subject,
+    request: RunRequest,
+    runtime: Option<&Runtime>,
+    script: Script,
+) -> Ran {
     let (events, inbox) = mpsc::channel(CAPACITY);
     let (stop, stopping) = watch::channel(None);
     let mut collected = Collected::default();
@@ -148,11 +169,14 @@ pub(super) async fn run(subject: &dyn Subject, script: Script) -> Ran {
         Stop::At(text, reason) => Some((text, reason)),
         Stop::Never | Stop::Nobody | Stop::First(_) => None,
     };
-    let ran = subject.runner().run(request.clone(), events, stopping);
+    let ran = match runtime {
+        Some(runtime) => subject.runner().adopt(runtime, request.clone(), events, stopping),
+        None => subject.runner().run(request.clone(), events, stopping),
+    };
     let (outcome, ()) = tokio::join!(ran, collected.all(inbox, stop.as_ref(), at));
     let stop_took = collected.stopped_at.map_or(Duration::ZERO, |at| at.elapsed());
-    let Collected { stdout, stderr, notes, order, peak_memory, .. } = collected;
-    Ran { request, outcome, stdout, stderr, notes, order, peak_memory, stop_took }
+    let Collected { stdout, stderr, notes, runtime, order, peak_memory, .. } = collected;
+    Ran { request, outcome, stdout, stderr, notes, runtime, order, peak_memory, stop_took }
 }
 
 #[derive(Default)]
@@ -160,6 +184,7 @@ struct Collected {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     notes: Vec<String>,
+    runtime: Option<Runtime>,
     order: Vec<&'static str>,
     peak_memory: Option<ByteSize>,
     stopped_at: Option<Instant>,
@@ -185,6 +210,10 @@ impl Collected {
 
     fn take(&mut self, event: RunnerEvent) {
         let kind = match event {
+            RunnerEvent::Placed(runtime) => {
+                self.runtime = Some(runtime);
+                return;
+            }
             RunnerEvent::Prepared => "prepared",
             RunnerEvent::Started { .. } => "started",
             RunnerEvent::Output { stream: OutputStream::Stdout, bytes } => {
@@ -195,6 +224,7 @@ impl Collected {
                 self.stderr.extend_from_slice(&bytes);
                 "output"
             }
+            RunnerEvent::Mark(_) => return,
             RunnerEvent::Note(note) => {
                 self.notes.push(note);
                 return;

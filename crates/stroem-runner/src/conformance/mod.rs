@@ -7,6 +7,7 @@
 //! and gets one test for each case. Scripts are plain `sh` with the usual small programs, so that they run in any image.
 //! Must not know any platform: what only a platform can tell (is anything left of an attempt?) it asks the subject.
 
+mod adoptions;
 mod ends;
 mod harness;
 mod isolation;
@@ -15,6 +16,7 @@ mod streams;
 
 use std::{io::Write as _, path::Path, time::Duration};
 
+pub use adoptions::*;
 use async_trait::async_trait;
 pub use ends::*;
 pub use isolation::*;
@@ -118,6 +120,11 @@ macro_rules! conformance_tests {
             a_stop_before_the_start_starts_nothing
             a_command_without_anybody_to_stop_it_runs_to_its_end
             cleanup_of_an_attempt_that_never_ran_does_nothing
+            an_attempt_that_was_let_go_is_taken_over_whole
+            what_nobody_follows_is_found
+            what_was_taken_over_can_be_stopped
+            what_was_taken_over_can_be_let_go_again
+            what_is_gone_cannot_be_taken_over
         }
     };
     ($subject:expr; $($case:ident)*) => {

@@ -22,6 +22,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/worker/poll", post(poll::poll))
         .route("/worker/report", post(report::report).layer(DefaultBodyLimit::max(REPORT_BYTES)))
         .route("/worker/heartbeat", post(register::heartbeat))
+        .route("/worker/leftovers", post(register::leftovers))
         .route("/worker/leave", post(register::leave))
         .route("/worker/workspaces/{workspace}/{revision}", get(workspace::download))
         .route("/worker/workspaces/{workspace}/{revision}/tar", get(workspace::download_plain))

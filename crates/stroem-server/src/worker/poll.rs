@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
-use stroem_api::worker::{ClaimedStep, Kill, PollRequest, PollResponse};
+use stroem_api::worker::{Adopted, ClaimedStep, Kill, PollRequest, PollResponse, StoredLog};
 use stroem_app::{App, PollWish, StopReason};
 
 use super::auth::Session;
@@ -20,6 +20,7 @@ pub(crate) async fn poll(
         held: request.held,
         stopping: request.stopping,
         free_slots: request.free_slots,
+        scopes: request.scopes,
         wait: Duration::from_millis(request.wait_ms).min(LONGEST_WAIT),
     };
     let answer = app.poll(&worker, &wish).await?;
@@ -32,6 +33,7 @@ pub(crate) async fn poll(
         ready_at: claim.ready_at,
         spec: claim.spec,
         download_token: claim.download_token,
+        adopted: claim.adopted.map(adopted),
     });
     let kills = answer.kills.into_iter().map(|lease| Kill {
         lease: lease.lease,
@@ -41,4 +43,14 @@ pub(crate) async fn poll(
         },
     });
     Ok(Json(PollResponse { claims: claims.collect(), kills: kills.collect(), lost: answer.lost }))
+}
+
+fn adopted(adopted: stroem_app::Adopted) -> Adopted {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let stroem_app::StoredLog { next_seq, raw_bytes, stdout_lines, stderr_lines } = adopted.log;
+    Adopted {
+        runtime: adopted.runtime,
+        running_ms: adopted.running_for.map(millis),
+        log: StoredLog { next_seq, raw_bytes, stdout_lines, stderr_lines },
+    }
 }

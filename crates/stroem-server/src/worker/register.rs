@@ -1,7 +1,10 @@
 //! Registration, heartbeats, goodbye.
 
 use axum::{Json, extract::State};
-use stroem_api::worker::{HeartbeatRequest, HeartbeatResponse, PROTOCOL, RegisterRequest, RegisterResponse};
+use stroem_api::worker::{
+    HeartbeatRequest, HeartbeatResponse, LeftoversRequest, LeftoversResponse, PROTOCOL, RegisterRequest,
+    RegisterResponse,
+};
 use stroem_app::{App, AppError, RegisterWish};
 
 use super::auth::{Bearer, Session};
@@ -44,6 +47,14 @@ pub(crate) async fn heartbeat(
 ) -> Result<Json<HeartbeatResponse>, HttpError> {
     app.heartbeat(&worker, request.draining).await?;
     Ok(Json(HeartbeatResponse {}))
+}
+
+pub(crate) async fn leftovers(
+    State(app): State<App>,
+    Session(_worker): Session,
+    Json(request): Json<LeftoversRequest>,
+) -> Result<Json<LeftoversResponse>, HttpError> {
+    Ok(Json(LeftoversResponse { dead: app.dead(request.found).await? }))
 }
 
 pub(crate) async fn leave(

@@ -53,6 +53,7 @@ fn chunk(meta: &ChunkMeta, payload: Bytes) -> ChunkIn {
 
 fn kind(kind: ReportKind) -> ReportIn {
     match kind {
+        ReportKind::Placed { runtime } => ReportIn::Placed { runtime },
         ReportKind::Started { at } => ReportIn::Started { at },
         ReportKind::Ended { outcome, output } => ReportIn::Ended { outcome, output },
         ReportKind::HandedBack => ReportIn::HandedBack,

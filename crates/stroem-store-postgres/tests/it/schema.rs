@@ -19,7 +19,7 @@ async fn servers_that_start_at_once_migrate_once() {
     for store in &opened {
         whole(store, &job, &[]).await;
     }
-    assert_eq!(database.psql("SELECT count(*), max(version) FROM stroem.schema_version"), "1|3");
+    assert_eq!(database.psql("SELECT count(*), max(version) FROM stroem.schema_version"), "1|4");
 }
 
 #[tokio::test]
@@ -83,10 +83,10 @@ async fn a_store_that_cannot_be_opened_says_why() {
 async fn the_schema_is_that_of_its_version() {
     let Some((_store, database)) = fresh("the_schema_is_that_of_its_version").await else { return };
     let found = format!("{}\n", database.psql(CATALOG));
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/schema-v3.txt");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/schema-v4.txt");
     let expected = fs::read_to_string(&golden).unwrap_or_default();
     if found != expected {
-        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-schema-v3.txt");
+        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-schema-v4.txt");
         fs::write(&new, &found).expect("writes");
         panic!("the schema of {} is now that of {}", golden.display(), new.display());
     }

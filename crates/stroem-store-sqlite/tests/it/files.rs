@@ -91,10 +91,10 @@ fn the_schema_is_that_of_its_version() {
     let dir = tempfile::tempdir().expect("a directory");
     drop(SqliteStore::open(dir.path()).expect("opens"));
     let found = format!("{}\n{}", schema(&dir.path().join("stroem.db")), schema(&dir.path().join("logs.db")));
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/schema-v3.sql");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/schema-v4.sql");
     let expected = fs::read_to_string(&golden).unwrap_or_default();
     if found != expected {
-        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema-v3.sql");
+        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schema-v4.sql");
         fs::write(&new, &found).expect("writes");
         panic!("the schema of {} is now that of {}", golden.display(), new.display());
     }

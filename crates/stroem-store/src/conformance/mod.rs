@@ -4,6 +4,7 @@
 //! The suite must not know how a store keeps its rows: it looks only through the port. What commits and claims write is
 //! compared with [`model`], a reference in memory that follows the contract in the plainest way.
 
+pub mod adoptions;
 pub mod claims;
 pub mod commits;
 pub mod jobs;
@@ -60,6 +61,12 @@ macro_rules! store_conformance {
             queue::ahead_counts_what_would_be_claimed_before
             queue::leases_are_listed_by_worker
             queue::an_attempt_is_known_by_its_fence
+            adoptions::a_runtime_is_kept_with_its_lease
+            adoptions::only_what_can_outlive_its_worker_is_offered
+            adoptions::an_adopted_attempt_has_a_new_fence_and_nothing_else_new
+            adoptions::of_two_workers_one_adopts
+            adoptions::a_holder_that_returns_keeps_its_lease
+            adoptions::an_attempt_that_ended_is_not_offered
             timers::timers_come_due_in_order
             timers::a_job_that_ends_takes_its_timers
             workers::a_worker_keeps_its_id_for_ever

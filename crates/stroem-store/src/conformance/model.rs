@@ -175,8 +175,17 @@ impl Model {
         };
         job.attempts.insert((row.step, attempt), view);
         let lease = LeaseKey { attempt: AttemptKey { job: row.job, step: row.step, attempt }, fence };
-        self.leases
-            .insert(fence, LeaseRow { lease, worker: request.worker, claimed_at: request.now, kill: None });
+        self.leases.insert(
+            fence,
+            LeaseRow {
+                lease,
+                worker: request.worker,
+                claimed_at: request.now,
+                kill: None,
+                runtime: None,
+                offered_at: None,
+            },
+        );
         job.row.version += 1;
         if job.row.status == JobStatus::Pending {
             (job.row.status, job.row.started_at) = (JobStatus::Running, Some(request.now));

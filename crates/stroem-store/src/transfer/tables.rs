@@ -36,6 +36,7 @@ tables! {
     queue { queue_key: Integer, priority: Integer, ready_at: Integer, job: Id, step: Integer, avoid_worker: Id }
     lease {
         fence: Integer, job: Id, step: Integer, attempt: Integer, worker: Id, claimed_at: Integer, kill: Text,
+        scope: Text, handle: Text, mark_json: Text, offered_at: Integer,
     }
     timer { job: Id, step: Integer, attempt: Integer, fence: Integer, kind: Integer, due_at: Integer }
     worker {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use stroem_core::{LeaseKey, Outcome, Timestamp};
+use stroem_api::worker::StoredLog;
+use stroem_core::{LeaseKey, Mark, Outcome, Timestamp};
 use stroem_logs::{
     chunk::{Chunk, ChunkBuilder, ChunkLimits, LineRef, LogStream},
     frame::{Frame, FrameLimits, Framer},
-    limit::{LogLimit, LogLimitOptions},
+    limit::{LogLimit, LogLimitOptions, Passed},
     mask::{MaskStream, Masker},
     spool::{SpoolError, SpoolOptions},
 };
@@ -46,6 +47,15 @@ struct Pipe {
     mask: MaskStream,
     framer: Framer,
     stream: LogStream,
+    lines: Lines,
+}
+
+/// Lines of a stream, counted from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lines {
+    passed: u64,
+    /// So many are stored already, by whoever followed the attempt before.
+    stored: u64,
 }
 
 /// Lines to chunks to the outbox.
@@ -58,24 +68,49 @@ struct Packer {
 }
 
 impl StepLog {
-    pub(super) fn new(shared: &Shared, lease: LeaseKey, masker: &Arc<Masker>) -> Self {
+    /// A log from its beginning. What of it is stored, if it was another one's before, is left out as lines: masked and
+    /// framed alike, the same bytes give the same lines.
+    pub(super) fn new(
+        shared: &Shared,
+        lease: LeaseKey,
+        masker: &Arc<Masker>,
+        stored: StoredLog,
+        mark: Option<&Mark>,
+    ) -> Result<Self, SpoolError> {
         let limits = shared.options.limits;
         let bytes = |size: stroem_core::ByteSize| usize::try_from(size.as_bytes()).unwrap_or(usize::MAX);
         let frames = FrameLimits { line_bytes: bytes(limits.line), output_bytes: bytes(limits.output) };
-        let pipe = |framer, stream| Pipe { mask: MaskStream::new(Arc::clone(masker)), framer, stream };
+        // Beyond its first half a log is stored only once its attempt has ended and its middle was cut out: then lines
+        // cannot be counted any more.
+        let is_cut = stored.raw_bytes > limits.log.as_bytes() / 2;
+        let pipe = |framer, stream, stored, passed: Option<u64>| Pipe {
+            mask: MaskStream::new(Arc::clone(masker)),
+            framer,
+            stream,
+            lines: Lines {
+                passed: passed.unwrap_or_default(),
+                stored: if is_cut { u64::MAX } else { stored },
+            },
+        };
+        let (stdout, stderr) = (mark.map(|mark| mark.stdout_lines), mark.map(|mark| mark.stderr_lines));
         let options = LogLimitOptions { log_bytes: limits.log, spool: SpoolOptions::default() };
-        Self {
+        let passed = Passed { chunks: stored.next_seq, raw_bytes: stored.raw_bytes };
+        let mut log = Self {
             masker: Arc::clone(masker),
-            stdout: pipe(Framer::new(frames), LogStream::Stdout),
-            stderr: pipe(Framer::lines_only(frames), LogStream::Stderr),
+            stdout: pipe(Framer::new(frames), LogStream::Stdout, stored.stdout_lines, stdout),
+            stderr: pipe(Framer::lines_only(frames), LogStream::Stderr, stored.stderr_lines, stderr),
             packer: Packer {
                 lease,
                 outbox: Arc::clone(&shared.outbox),
                 builder: ChunkBuilder::new(ChunkLimits::default()),
-                limit: LogLimit::new(shared.dirs.tail(lease), options),
+                limit: LogLimit::open(shared.dirs.tail(lease), options, passed)?,
                 finished: Finished::default(),
             },
+        };
+        if is_cut {
+            log.note(clock::now(), "the rest of the log was lost with the worker that held it");
         }
+        Ok(log)
     }
 
     /// Takes bytes of the step.
@@ -85,9 +120,26 @@ impl StepLog {
             OutputStream::Stdout => stdout,
             OutputStream::Stderr => stderr,
         };
-        let Pipe { mask, framer, stream } = pipe;
-        mask.push(bytes, &mut |masked| framer.push(masked, &mut |frame| packer.frame(now, *stream, frame)));
+        let Pipe { mask, framer, stream, lines } = pipe;
+        mask.push(bytes, &mut |masked| {
+            framer.push(masked, &mut |frame| packer.new_frame(now, *stream, lines, frame));
+        });
         self.flush_due(now);
+    }
+
+    /// How many lines of each stream there are before this place, if it is one where another one could begin: between
+    /// lines, no secret begun, no output kept aside. All of them are in the outbox then.
+    pub(super) fn mark(&mut self) -> Option<(u64, u64)> {
+        let Self { stdout, stderr, packer, .. } = self;
+        let is_idle = [&stdout, &stderr].iter().all(|pipe| pipe.mask.is_idle() && pipe.framer.is_idle());
+        if !is_idle || packer.limit.has_tail() || packer.finished.written != Written::Nothing {
+            return None;
+        }
+        if let Some(chunk) = packer.builder.flush() {
+            packer.send(chunk);
+        }
+        // The last chunk may have been the first one of the tail.
+        (!packer.limit.has_tail()).then_some((stdout.lines.passed, stderr.lines.passed))
     }
 
     /// Takes a sentence of ours.
@@ -126,9 +178,11 @@ impl StepLog {
     pub(super) async fn finish(mut self) -> Finished {
         let now = clock::now();
         let Self { stdout, stderr, packer, .. } = &mut self;
-        for Pipe { mask, framer, stream } in [stdout, stderr] {
-            mask.finish(&mut |masked| framer.push(masked, &mut |frame| packer.frame(now, *stream, frame)));
-            framer.finish(&mut |frame| packer.frame(now, *stream, frame));
+        for Pipe { mask, framer, stream, lines } in [stdout, stderr] {
+            mask.finish(&mut |masked| {
+                framer.push(masked, &mut |frame| packer.new_frame(now, *stream, lines, frame));
+            });
+            framer.finish(&mut |frame| packer.new_frame(now, *stream, lines, frame));
         }
         if let Some(chunk) = packer.builder.flush() {
             packer.send(chunk);
@@ -137,6 +191,14 @@ impl StepLog {
             tokio::task::yield_now().await;
         }
         self.discard()
+    }
+
+    /// Somebody else goes on with the log: complete lines are sent, begun ones are not.
+    pub(super) fn let_go(mut self) {
+        if let Some(chunk) = self.packer.builder.flush() {
+            self.packer.send(chunk);
+        }
+        self.discard();
     }
 
     /// Removes what the log has on the disk.
@@ -152,6 +214,17 @@ impl StepLog {
 }
 
 impl Packer {
+    /// A frame, unless it is a line that is stored already.
+    fn new_frame(&mut self, now: Timestamp, stream: LogStream, lines: &mut Lines, frame: Frame<'_>) {
+        if matches!(frame, Frame::Line { .. }) {
+            lines.passed += 1;
+            if lines.passed <= lines.stored {
+                return;
+            }
+        }
+        self.frame(now, stream, frame);
+    }
+
     fn frame(&mut self, now: Timestamp, stream: LogStream, frame: Frame<'_>) {
         match frame {
             Frame::Line { text, continued } => {
@@ -203,10 +276,11 @@ impl Packer {
             None => error.to_string(),
         };
         tracing::error!(job.id = %self.lease.attempt.job, step = self.lease.attempt.step, %message, "a step's log cannot be kept; the step is stopped");
-        self.finished.failure = Some(if error.is_disk_full() {
-            Outcome::DiskFull { message }
-        } else {
-            Outcome::RunnerError { message }
-        });
+        self.finished.failure = Some(outcome(error, message));
     }
+}
+
+/// What an attempt comes to whose log cannot be kept.
+pub(super) fn outcome(error: &SpoolError, message: String) -> Outcome {
+    if error.is_disk_full() { Outcome::DiskFull { message } } else { Outcome::RunnerError { message } }
 }

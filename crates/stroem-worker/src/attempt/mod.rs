@@ -14,15 +14,15 @@
 mod log;
 mod outcome;
 
-use std::{future::pending, pin::Pin, sync::Arc};
+use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::Value;
-use stroem_api::worker::{ClaimedStep, download_path};
-use stroem_core::{LeaseKey, Outcome, RunnerKind, StepRun};
+use stroem_api::worker::{ClaimedStep, ReportKind, download_path};
+use stroem_core::{HumanDuration, LeaseKey, Mark, Outcome, RunnerKind, Runtime, StepRun};
 use stroem_logs::mask::Masker;
 use stroem_runner::{Download, RunRequest, Runner, RunnerEvent, StepIdentity, StopReason, StopReceiver};
 use tokio::{
-    sync::{SemaphorePermit, mpsc},
+    sync::{SemaphorePermit, mpsc, watch},
     time::Sleep,
 };
 
@@ -39,14 +39,20 @@ const EVENTS: usize = 16;
 
 /// How an attempt is over.
 enum End {
-    Ended { outcome: Outcome, output: Option<Value> },
+    Ended {
+        outcome: Outcome,
+        output: Option<Value>,
+    },
     HandedBack,
+    /// It goes on without this worker.
+    LetGo,
     Lost,
 }
 
 /// What an attempt needs to run.
 struct Ready<'a> {
-    _slot: SemaphorePermit<'a>,
+    #[expect(dead_code, reason = "it is held, not read")]
+    slot: Option<SemaphorePermit<'a>>,
     runner: Arc<dyn Runner>,
     workspace: Option<Arc<InUse>>,
 }
@@ -54,7 +60,7 @@ struct Ready<'a> {
 /// Takes a claim. False when it is known already.
 pub(crate) fn begin(shared: &Arc<Shared>, claim: ClaimedStep) -> bool {
     let Some(stopper) = shared.leases.take(claim.lease) else { return false };
-    shared.outbox.begin(claim.lease);
+    shared.outbox.begin(claim.lease, claim.adopted.as_ref().map_or(0, |adopted| adopted.log.next_seq));
     let shared = Arc::clone(shared);
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
@@ -90,9 +96,14 @@ impl Drop for Over<'_> {
                 outbox.handed_back(self.lease);
                 leases.over(self.lease);
             }
+            End::LetGo => {
+                outbox.let_go(self.lease);
+                leases.over(self.lease);
+            }
             End::Lost => {
                 outbox.forget(self.lease);
                 leases.release(self.lease);
+                self.shared.sweep.notify_one();
             }
         }
     }
@@ -104,6 +115,13 @@ const fn failed(outcome: Outcome) -> End {
 
 async fn pass(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper) -> End {
     let mut stop = stopper.receiver();
+    if claim.adopted.is_some() {
+        // It runs: whoever wants to stop it has to reach it, and it takes no slot that it did not have.
+        return match find_runner(shared, &claim) {
+            Ok(runner) => run(shared, claim, stopper, Ready { slot: None, runner, workspace: None }).await,
+            Err(end) => end,
+        };
+    }
     let ready = tokio::select! {
         biased;
         reason = stopped(&mut stop) => Err(stopped_early(reason)),
@@ -127,17 +145,23 @@ const fn stopped_early(reason: StopReason) -> End {
     match reason {
         StopReason::Cancelled => failed(Outcome::Cancelled),
         StopReason::TimedOut { limit } => failed(Outcome::TimedOut { limit }),
-        StopReason::LeaseLost => End::Lost,
+        StopReason::LeaseLost | StopReason::LetGo => End::Lost,
         StopReason::Drain => End::HandedBack,
     }
 }
 
-async fn get_ready<'a>(shared: &'a Shared, claim: &ClaimedStep) -> Result<Ready<'a>, End> {
-    let refused = |message: String| failed(Outcome::RunnerError { message });
+const fn refused(message: String) -> End {
+    failed(Outcome::RunnerError { message })
+}
+
+fn find_runner(shared: &Shared, claim: &ClaimedStep) -> Result<Arc<dyn Runner>, End> {
     let kind = claim.spec.run.runner();
-    let Some(runner) = shared.options.runner(kind) else {
-        return Err(refused(format!("this worker has no {} runner", kind.as_str())));
-    };
+    let missing = || refused(format!("this worker has no {} runner", kind.as_str()));
+    shared.options.runner(kind).map(Arc::clone).ok_or_else(missing)
+}
+
+async fn get_ready<'a>(shared: &'a Shared, claim: &ClaimedStep) -> Result<Ready<'a>, End> {
+    let (kind, runner) = (claim.spec.run.runner(), find_runner(shared, claim)?);
     let closed = |_| refused("the worker is stopping".to_owned());
     let slot = shared.slots.acquire().await.map_err(closed)?;
     let workspace = match (&claim.spec.run, kind) {
@@ -152,48 +176,53 @@ async fn get_ready<'a>(shared: &'a Shared, claim: &ClaimedStep) -> Result<Ready<
             })?)
         }
     };
-    Ok(Ready { _slot: slot, runner: Arc::clone(runner), workspace })
+    Ok(Ready { slot: Some(slot), runner, workspace })
 }
 
 async fn run(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper, ready: Ready<'_>) -> End {
     let lease = claim.lease;
     let masker = Masker::new(&claim.spec.secrets);
-    let limit = claim.spec.timeout;
-    let mut log = StepLog::new(shared, lease, &masker);
-    let (sender, mut events) = mpsc::channel(EVENTS);
-    let download = claim
-        .download_token
-        .map(|token| Download { path: download_path(&claim.workspace, &claim.revision), token });
-    let request = RunRequest {
-        lease,
-        download,
-        identity: StepIdentity { workspace: claim.workspace, task: claim.task, step: claim.step },
-        spec: claim.spec,
-        workspace: ready.workspace.as_ref().map(|workspace| workspace.path().to_owned()),
-        scratch: shared.scratch(lease),
-        packages: shared.dirs.packages(),
-        passed_env: shared.options.passed_env.clone(),
-        grace: shared.options.limits.grace,
+    let adopted = claim.adopted.clone();
+    let stored = adopted.as_ref().map(|adopted| adopted.log).unwrap_or_default();
+    let runtime = adopted.as_ref().map(|adopted| adopted.runtime.clone());
+    let mark = runtime.as_ref().and_then(|runtime| runtime.mark.as_ref());
+    let log = match StepLog::new(shared, lease, &masker, stored, mark) {
+        Ok(log) => log,
+        Err(error) => return failed(log::outcome(&error, error.to_string())),
     };
-    let mut running = ready.runner.run(request, sender, stopper.receiver());
-    let mut deadline: Option<Pin<Box<Sleep>>> = None;
+    let mut following = Following {
+        shared,
+        lease,
+        log,
+        limit: claim.spec.timeout,
+        running_for: adopted.as_ref().and_then(|adopted| adopted.running_ms).map(Duration::from_millis),
+        runtime,
+        deadline: None,
+    };
+    let (sender, mut events) = mpsc::channel(EVENTS);
+    let to_runner = watch::Sender::new(None);
+    let request = request(shared, claim, &ready);
+    let mut running = match &adopted {
+        Some(adopted) => ready.runner.adopt(&adopted.runtime, request, sender, to_runner.subscribe()),
+        None => ready.runner.run(request, sender, to_runner.subscribe()),
+    };
+    let mut stop = stopper.receiver();
     let outcome = loop {
-        let due_at = log.due_at();
+        following.pass_on(stopper.reason(), &to_runner);
+        let due_at = following.log.due_at();
         tokio::select! {
             Some(event) = events.recv() => {
-                if let RunnerEvent::Started { .. } = event {
-                    deadline = limit.map(|limit| Box::pin(tokio::time::sleep(limit.as_duration())));
-                }
-                take(shared, lease, &mut log, event);
-                if log.failed() {
+                following.take(event);
+                if following.log.failed() {
                     stopper.stop(StopReason::Drain);
                 }
             }
             outcome = &mut running => break outcome,
-            () = tokio::time::sleep(due_at.map(clock::until).unwrap_or_default()), if due_at.is_some() => log.flush_due(clock::now()),
-            () = elapsed(deadline.as_mut()) => {
-                deadline = None;
-                if let Some(limit) = limit {
+            Ok(()) = stop.changed() => {}
+            () = tokio::time::sleep(due_at.map(clock::until).unwrap_or_default()), if due_at.is_some() => following.log.flush_due(clock::now()),
+            () = elapsed(following.deadline.as_mut()) => {
+                following.deadline = None;
+                if let Some(limit) = following.limit {
                     stopper.stop(StopReason::TimedOut { limit });
                 }
             }
@@ -202,30 +231,106 @@ async fn run(shared: &Arc<Shared>, claim: ClaimedStep, stopper: &Stopper, ready:
     drop(running);
     events.close();
     while let Some(event) = events.recv().await {
-        take(shared, lease, &mut log, event);
+        following.take(event);
     }
+    let is_let_go = outcome == Outcome::WorkerLost && *to_runner.borrow() == Some(StopReason::LetGo);
     if stopper.reason() == Some(StopReason::LeaseLost) {
-        log.discard();
+        following.log.discard();
         return End::Lost;
     }
-    let written = log.finish().await;
+    if is_let_go {
+        following.log.let_go();
+        return End::LetGo;
+    }
+    let written = following.log.finish().await;
     let (outcome, output) =
         outcome::decide(outcome, written, stopper.reason(), &masker, shared.options.limits.output);
     End::Ended { outcome, output }
+}
+
+fn request(shared: &Shared, claim: ClaimedStep, ready: &Ready<'_>) -> RunRequest {
+    let download = claim
+        .download_token
+        .map(|token| Download { path: download_path(&claim.workspace, &claim.revision), token });
+    RunRequest {
+        lease: claim.lease,
+        download,
+        identity: StepIdentity { workspace: claim.workspace, task: claim.task, step: claim.step },
+        spec: claim.spec,
+        workspace: ready.workspace.as_ref().map(|workspace| workspace.path().to_owned()),
+        scratch: shared.scratch(claim.lease, ready.runner.kind()),
+        packages: shared.dirs.packages(),
+        passed_env: shared.options.passed_env.clone(),
+        grace: shared.options.limits.grace,
+    }
+}
+
+/// An attempt that a runner runs.
+struct Following<'a> {
+    shared: &'a Shared,
+    lease: LeaseKey,
+    log: StepLog,
+    limit: Option<HumanDuration>,
+    /// For how long it had been running when it was taken over.
+    running_for: Option<Duration>,
+    /// Where it goes on without this worker.
+    runtime: Option<Runtime>,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Following<'_> {
+    fn take(&mut self, event: RunnerEvent) {
+        let Self { shared, lease, log, .. } = self;
+        match event {
+            RunnerEvent::Placed(runtime) if shared.options.hands_over => {
+                self.runtime = Some(runtime.clone());
+                shared.outbox.begun(*lease, ReportKind::Placed { runtime });
+            }
+            RunnerEvent::Mark(place) => {
+                if let Some(runtime) = &mut self.runtime
+                    && let Some((stdout_lines, stderr_lines)) = log.mark()
+                {
+                    runtime.mark = Some(Mark { place, stdout_lines, stderr_lines });
+                    shared.outbox.begun(*lease, ReportKind::Placed { runtime: runtime.clone() });
+                }
+            }
+            RunnerEvent::Started { .. } => {
+                // Its time counts from its own start, and the server knows of that one.
+                let used = self.running_for.unwrap_or_default();
+                let left = self.limit.map(|limit| limit.as_duration().saturating_sub(used));
+                self.deadline = left.map(|left| Box::pin(tokio::time::sleep(left)));
+                if self.running_for.is_none() {
+                    shared.outbox.begun(*lease, ReportKind::Started { at: clock::now() });
+                }
+            }
+            RunnerEvent::Output { stream, bytes } => log.output(clock::now(), stream, &bytes),
+            RunnerEvent::Note(text) => log.note(clock::now(), &text),
+            RunnerEvent::Placed(_) | RunnerEvent::Prepared | RunnerEvent::Usage { .. } => {}
+        }
+    }
+
+    /// Tells the runner to stop, once. What can go on without this worker is only let go when the worker ends or its
+    /// lease does: it may be another worker's already, and if it is nobody's the server says so to whoever sweeps.
+    fn pass_on(&self, reason: Option<StopReason>, runner: &watch::Sender<Option<StopReason>>) {
+        let Some(reason) = reason else { return };
+        let lasting = self.runtime.is_some() && !self.log.failed();
+        let reason = match reason {
+            StopReason::LeaseLost | StopReason::Drain if lasting => StopReason::LetGo,
+            reason => reason,
+        };
+        runner.send_if_modified(|told| {
+            let is_news = told.is_none();
+            if is_news {
+                *told = Some(reason);
+            }
+            is_news
+        });
+    }
 }
 
 async fn elapsed(deadline: Option<&mut Pin<Box<Sleep>>>) {
     match deadline {
         Some(deadline) => deadline.await,
         None => pending().await,
-    }
-}
-
-fn take(shared: &Shared, lease: LeaseKey, log: &mut StepLog, event: RunnerEvent) {
-    match event {
-        RunnerEvent::Started { .. } => shared.outbox.started(lease, clock::now()),
-        RunnerEvent::Output { stream, bytes } => log.output(clock::now(), stream, &bytes),
-        RunnerEvent::Note(text) => log.note(clock::now(), &text),
-        RunnerEvent::Prepared | RunnerEvent::Usage { .. } => {}
     }
 }

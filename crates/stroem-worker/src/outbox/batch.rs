@@ -23,6 +23,14 @@ pub(crate) struct Settled {
     pub(crate) progress: bool,
 }
 
+/// Whether nothing of an attempt follows.
+const fn is_last(kind: &ReportKind) -> bool {
+    match kind {
+        ReportKind::Placed { .. } | ReportKind::Started { .. } => false,
+        ReportKind::Ended { .. } | ReportKind::HandedBack => true,
+    }
+}
+
 impl State {
     /// The next call. Its reports come after all chunks of their attempts.
     pub(super) fn batch(&mut self) -> Report {
@@ -92,8 +100,7 @@ impl State {
                 }
                 ReportVerdict::Applied => {
                     let said = entry.reports.remove(index);
-                    let last =
-                        said.is_some_and(|said| !matches!(said.report.kind, ReportKind::Started { .. }));
+                    let last = said.is_some_and(|said| is_last(&said.report.kind));
                     if last {
                         settled.over.push(answer.lease);
                     }

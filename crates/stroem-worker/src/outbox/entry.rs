@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) refused: bool,
     /// More may come.
     pub(super) running: bool,
+    /// The first chunk: earlier ones came from whoever ran the attempt before.
+    first_seq: u64,
 }
 
 impl Entry {
@@ -39,11 +41,12 @@ impl Entry {
             queued: false,
             refused: false,
             running: false,
+            first_seq: 0,
         }
     }
 
-    pub(super) fn running(spool: Spool) -> Self {
-        Self { running: true, ..Self::new(spool) }
+    pub(super) fn running(spool: Spool, first_seq: u64) -> Self {
+        Self { running: true, first_seq, ..Self::new(spool) }
     }
 
     pub(super) fn has_more(&self) -> bool {
@@ -113,7 +116,8 @@ impl Entry {
     /// Chunks from a number on, up to some bytes; at least one when there is any. A chunk that the disk lost is
     /// replaced by one that says so, for the server takes no gaps.
     pub(super) fn chunks(&mut self, from: u64, bytes: usize) -> Result<Vec<Chunk>, SpoolError> {
-        let mut expected = from.max(self.spool.acknowledged().map_or(0, |seq| seq + 1));
+        let acknowledged = self.spool.acknowledged().map_or(self.first_seq, |seq| seq + 1);
+        let mut expected = from.max(acknowledged);
         let records = self.spool.read(from, bytes)?;
         let mut chunks = Vec::with_capacity(records.len());
         for (seq, payload) in records {

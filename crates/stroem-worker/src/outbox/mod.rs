@@ -108,10 +108,10 @@ impl Outbox {
         Ok(leases)
     }
 
-    /// Begins an attempt.
-    pub(crate) fn begin(&self, lease: LeaseKey) {
+    /// Begins an attempt, or one that is taken over: then its first chunks are stored already.
+    pub(crate) fn begin(&self, lease: LeaseKey, first_seq: u64) {
         let spool = Spool::create(self.dirs.spool(lease), entry::SPOOL);
-        self.state().entries.insert(lease, Entry::running(spool));
+        self.state().entries.insert(lease, Entry::running(spool, first_seq));
     }
 
     /// Takes a chunk of an attempt's log.
@@ -126,11 +126,11 @@ impl Outbox {
         taken
     }
 
-    /// An attempt's process started.
-    pub(crate) fn started(&self, lease: LeaseKey, at: Timestamp) {
+    /// An attempt's process started, or is placed where it may outlive this one.
+    pub(crate) fn begun(&self, lease: LeaseKey, kind: ReportKind) {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&lease) else { return };
-        entry.report(lease, ReportKind::Started { at });
+        entry.report(lease, kind);
         state.starts.push_back((clock::now().after(START_WAITS), lease));
         drop(state);
         self.wake.notify_one();
@@ -157,6 +157,18 @@ impl Outbox {
         entry.running = false;
         state.queue(lease);
         drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Somebody else goes on with an attempt. What is here is still sent: the other one need not read it again.
+    pub(crate) fn let_go(&self, lease: LeaseKey) {
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(&lease) else { return };
+        entry.running = false;
+        state.queue(lease);
+        state.remove_if_said(lease);
+        drop(state);
+        self.settled.notify_waiters();
         self.wake.notify_one();
     }
 

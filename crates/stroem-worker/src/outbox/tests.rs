@@ -53,7 +53,7 @@ fn applied(report: &Report) -> ReportResponse {
 fn an_end_comes_after_all_chunks_of_its_attempt() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, .. } = open(dir.path());
-    outbox.begin(lease(1));
+    outbox.begin(lease(1), 0);
     for seq in 0..40 {
         outbox.chunk(lease(1), chunk(seq, 60_000)).unwrap();
     }
@@ -77,7 +77,7 @@ fn one_attempts_long_log_does_not_hold_up_another_ones_end() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, .. } = open(dir.path());
     for fence in [1, 2] {
-        outbox.begin(lease(fence));
+        outbox.begin(lease(fence), 0);
     }
     for seq in 0..100 {
         outbox.chunk(lease(1), chunk(seq, 60_000)).unwrap();
@@ -92,7 +92,7 @@ fn one_attempts_long_log_does_not_hold_up_another_ones_end() {
 fn what_is_not_acknowledged_is_sent_again() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, .. } = open(dir.path());
-    outbox.begin(lease(1));
+    outbox.begin(lease(1), 0);
     for seq in 0..3 {
         outbox.chunk(lease(1), chunk(seq, 10)).unwrap();
     }
@@ -115,7 +115,7 @@ fn verdicts_say_what_is_over_and_what_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, .. } = open(dir.path());
     for fence in 1..=3 {
-        outbox.begin(lease(fence));
+        outbox.begin(lease(fence), 0);
         outbox.ended(lease(fence), Outcome::Succeeded, None);
     }
     let report = outbox.next().unwrap();
@@ -137,8 +137,8 @@ fn verdicts_say_what_is_over_and_what_is_lost() {
 fn a_short_step_needs_no_file_of_its_own_and_survives() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, dirs, .. } = open(dir.path());
-    outbox.begin(lease(1));
-    outbox.started(lease(1), Timestamp::from_micros(1));
+    outbox.begin(lease(1), 0);
+    outbox.begun(lease(1), ReportKind::Started { at: Timestamp::from_micros(1) });
     outbox.chunk(lease(1), chunk(0, 100)).unwrap();
     outbox.ended(lease(1), Outcome::Succeeded, Some(serde_json::json!({"a": 1})));
     assert!(!dirs.spool(lease(1)).exists());
@@ -159,7 +159,7 @@ fn a_short_step_needs_no_file_of_its_own_and_survives() {
 fn a_long_log_that_was_not_sent_survives_with_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, dirs, .. } = open(dir.path());
-    outbox.begin(lease(1));
+    outbox.begin(lease(1), 0);
     for seq in 0..30 {
         outbox.chunk(lease(1), chunk(seq, 60_000)).unwrap();
     }
@@ -180,7 +180,7 @@ fn a_long_log_that_was_not_sent_survives_with_its_end() {
 fn lines_of_an_attempt_that_died_are_delivered_but_it_does_not_survive() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, dirs, .. } = open(dir.path());
-    outbox.begin(lease(1));
+    outbox.begin(lease(1), 0);
     outbox.chunk(lease(1), chunk(0, 100)).unwrap();
     let report = outbox.next().unwrap();
     outbox.failed(&report);
@@ -198,7 +198,7 @@ fn lines_of_an_attempt_that_died_are_delivered_but_it_does_not_survive() {
 fn chunks_of_an_unknown_lease_are_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let Fixture { outbox, .. } = open(dir.path());
-    outbox.begin(lease(1));
+    outbox.begin(lease(1), 0);
     outbox.chunk(lease(1), chunk(0, 100)).unwrap();
     let report = outbox.next().unwrap();
     let unknown =

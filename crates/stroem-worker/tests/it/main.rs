@@ -1,6 +1,8 @@
 //! The worker against a server and a runner that live in the test: what arrives, what is lost, what is stopped.
 
 #[cfg(test)]
+mod adoption;
+#[cfg(test)]
 mod attempts;
 #[cfg(test)]
 mod disk;

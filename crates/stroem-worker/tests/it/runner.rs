@@ -1,7 +1,7 @@
 //! A runner that follows a script of its own, line by line:
 //!
 //! ```text
-//! print TEXT   err TEXT   note TEXT   lines N   files   wait GATE   hold   exit N   error TEXT   panic
+//! place   mark PLACE   print TEXT   err TEXT   note TEXT   lines N   files   wait GATE   hold   exit N   error TEXT   panic
 //! ```
 
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use stroem_core::{AttemptKey, Exit, LeaseKey, Outcome, RunnerKind, ScriptBody, StepRun};
+use stroem_core::{AttemptKey, Exit, LeaseKey, Outcome, RunnerKind, Runtime, ScriptBody, StepRun};
 use stroem_runner::{
     EventSender, OutputStream, RunRequest, Runner, RunnerEvent, StopReason, StopReceiver, Unavailable,
 };
@@ -29,6 +29,8 @@ pub(crate) struct TestRunner {
     most_at_once: Arc<AtomicUsize>,
     stops: Arc<watch::Sender<Vec<StopReason>>>,
     pub(crate) cleaned: Arc<Mutex<Vec<AttemptKey>>>,
+    pub(crate) leftovers: Arc<Mutex<Vec<LeaseKey>>>,
+    pub(crate) adopted: Arc<Mutex<Vec<Runtime>>>,
 }
 
 impl TestRunner {
@@ -40,6 +42,8 @@ impl TestRunner {
             most_at_once: Arc::default(),
             stops: Arc::new(watch::Sender::default()),
             cleaned: Arc::default(),
+            leftovers: Arc::default(),
+            adopted: Arc::default(),
         }
     }
 
@@ -77,6 +81,8 @@ impl TestRunner {
         for line in text.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
+                "place" => send(events, RunnerEvent::Placed(runtime())).await,
+                "mark" => send(events, RunnerEvent::Mark(rest.to_owned())).await,
                 "print" => send(events, output(OutputStream::Stdout, format!("{rest}\n").into())).await,
                 "err" => send(events, output(OutputStream::Stderr, format!("{rest}\n").into())).await,
                 "note" => send(events, RunnerEvent::Note(rest.to_owned())).await,
@@ -139,10 +145,37 @@ impl Runner for TestRunner {
         outcome
     }
 
+    async fn scope(&self) -> Option<String> {
+        Some(runtime().scope)
+    }
+
+    async fn adopt(
+        &self,
+        runtime: &Runtime,
+        request: RunRequest,
+        events: EventSender,
+        stop: StopReceiver,
+    ) -> Outcome {
+        self.adopted.lock().unwrap().push(runtime.clone());
+        self.run(request, events, stop).await
+    }
+
+    async fn leftovers(&self) -> Result<Vec<LeaseKey>, Unavailable> {
+        Ok(self.leftovers.lock().unwrap().clone())
+    }
+
     async fn cleanup(&self, attempt: AttemptKey, scratch: &Path) {
         self.cleaned.lock().unwrap().push(attempt);
-        std::fs::remove_dir_all(scratch).unwrap();
+        self.leftovers.lock().unwrap().retain(|lease| lease.attempt != attempt);
+        if scratch.exists() {
+            std::fs::remove_dir_all(scratch).unwrap();
+        }
     }
+}
+
+/// Where it says that its attempts are.
+pub(crate) fn runtime() -> Runtime {
+    Runtime { scope: "test".to_owned(), handle: "thing".to_owned(), mark: None }
 }
 
 async fn send(events: &EventSender, event: RunnerEvent) {
@@ -161,6 +194,6 @@ fn stopped(reason: StopReason) -> Outcome {
     match reason {
         StopReason::Cancelled => Outcome::Cancelled,
         StopReason::TimedOut { limit } => Outcome::TimedOut { limit },
-        StopReason::LeaseLost | StopReason::Drain => Outcome::WorkerLost,
+        StopReason::LeaseLost | StopReason::Drain | StopReason::LetGo => Outcome::WorkerLost,
     }
 }

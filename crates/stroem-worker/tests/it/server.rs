@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 use stroem_api::{
     ResponseBody, Transport, TransportError,
     worker::{
-        ChunkAnswer, ClaimedStep, HeartbeatResponse, Kill, PollRequest, PollResponse, RegisterRequest,
-        RegisterResponse, Report, ReportAnswer, ReportKind, ReportResponse, ReportVerdict,
+        ChunkAnswer, ClaimedStep, HeartbeatResponse, Kill, LeftoversRequest, LeftoversResponse, PollRequest,
+        PollResponse, RegisterRequest, RegisterResponse, Report, ReportAnswer, ReportKind, ReportResponse,
+        ReportVerdict,
     },
 };
 use stroem_core::{
     AttemptKey, AttemptNumber, Fence, HumanDuration, JobId, Language, LeaseKey, Outcome, Resources,
-    RunnerKind, ScriptBody, ScriptSpec, Secret, StepRun, StepSpec, Timestamp, WorkerId,
+    RunnerKind, Runtime, ScriptBody, ScriptSpec, Secret, StepRun, StepSpec, Timestamp, WorkerId,
 };
 use stroem_logs::chunk::{Chunk, LogLine, LogStream, decode};
 use tokio::sync::Notify;
@@ -41,6 +42,11 @@ pub(crate) struct State {
     pub(crate) kills: HashMap<LeaseKey, Option<HumanDuration>>,
     pub(crate) chunks: BTreeMap<AttemptKey, Vec<Chunk>>,
     pub(crate) started: Vec<LeaseKey>,
+    pub(crate) placed: Vec<(LeaseKey, Runtime)>,
+    /// Attempts of leftovers that are over.
+    pub(crate) dead: Vec<LeaseKey>,
+    /// How often somebody asked about leftovers.
+    pub(crate) asked: u32,
     pub(crate) ended: Vec<(LeaseKey, Outcome, Option<Value>)>,
     pub(crate) handed_back: Vec<LeaseKey>,
     pub(crate) stale_reports: u32,
@@ -146,6 +152,12 @@ impl Server {
                 let report = Report::decode(body).unwrap();
                 (200, self.note(|state| state.report(report, size)))
             }
+            "/worker/leftovers" => self.note(|state| {
+                state.asked += 1;
+                let request: LeftoversRequest = serde_json::from_slice(&body).unwrap();
+                let dead = request.found.into_iter().filter(|lease| state.dead.contains(lease)).collect();
+                (200, serde_json::to_value(LeftoversResponse { dead }).unwrap())
+            }),
             "/worker/heartbeat" => self.note(|state| {
                 let request: Value = serde_json::from_slice(&body).unwrap();
                 state.drain_heartbeats += u32::from(request["draining"] == true);
@@ -275,6 +287,7 @@ impl State {
             ready_at: Timestamp::default(),
             spec,
             download_token: None,
+            adopted: None,
         }
     }
 
@@ -334,10 +347,11 @@ impl State {
                 continue;
             }
             let stored = self.chunks.entry(meta.lease.attempt).or_default();
-            if meta.seq == stored.len() as u64 {
+            let first = stored.first().map_or(meta.seq, |chunk| chunk.seq);
+            if meta.seq == first + stored.len() as u64 {
                 stored.push(Chunk::from_payload(meta.seq, payload).unwrap());
             }
-            chunks.insert(meta.lease, Some(stored.len() as u64));
+            chunks.insert(meta.lease, stored.last().map(|chunk| chunk.seq + 1));
         }
         let answers = report.attempts.into_iter().map(|attempt| {
             let verdict = self.take(attempt.lease, attempt.kind);
@@ -360,6 +374,7 @@ impl State {
         }
         match kind {
             ReportKind::Started { .. } if !self.started.contains(&lease) => self.started.push(lease),
+            ReportKind::Placed { runtime } => self.placed.push((lease, runtime)),
             ReportKind::Started { .. } => {}
             ReportKind::Ended { .. } if known => {}
             ReportKind::Ended { outcome, output } => {

@@ -17,7 +17,7 @@ use kube::{
     api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use stroem_core::{AttemptKey, Outcome, RunnerKind};
+use stroem_core::{AttemptKey, LeaseKey, Outcome, RunnerKind, Runtime};
 use stroem_runner::{
     EventSender, RunRequest, Runner, StopReceiver, Unavailable,
     conformance::{Subject, skip},
@@ -132,6 +132,24 @@ impl Runner for Serving {
             request.download = Some(self.files.offer(workspace));
         }
         self.runner.run(request, events, stop).await
+    }
+
+    async fn scope(&self) -> Option<String> {
+        self.runner.scope().await
+    }
+
+    async fn adopt(
+        &self,
+        runtime: &Runtime,
+        request: RunRequest,
+        events: EventSender,
+        stop: StopReceiver,
+    ) -> Outcome {
+        self.runner.adopt(runtime, request, events, stop).await
+    }
+
+    async fn leftovers(&self) -> Result<Vec<LeaseKey>, Unavailable> {
+        self.runner.leftovers().await
     }
 
     async fn cleanup(&self, attempt: AttemptKey, scratch: &Path) {

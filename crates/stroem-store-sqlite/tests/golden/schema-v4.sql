@@ -1,4 +1,4 @@
--- stroem.db, version 2
+-- stroem.db, version 3
 CREATE TRIGGER job_count_delete AFTER DELETE ON job BEGIN
     UPDATE job_count SET jobs = jobs - 1
     WHERE workspace = old.workspace AND task = old.task AND shown = old.shown;
@@ -72,7 +72,7 @@ CREATE TABLE lease (
     worker BLOB NOT NULL,
     claimed_at INTEGER NOT NULL,
     kill TEXT
-);
+, scope TEXT, handle TEXT, mark_json TEXT, offered_at INTEGER);
 CREATE TABLE plan (
     hash BLOB NOT NULL PRIMARY KEY,
     json TEXT NOT NULL
@@ -144,6 +144,7 @@ CREATE INDEX job_by_shown ON job (shown, id);
 CREATE INDEX job_by_task ON job (workspace, task, id, shown);
 CREATE INDEX job_by_workspace ON job (workspace, id, shown);
 CREATE INDEX lease_by_worker ON lease (worker);
+CREATE INDEX lease_offered ON lease (offered_at) WHERE offered_at IS NOT NULL;
 CREATE UNIQUE INDEX queue_by_step ON queue (job, step);
 CREATE INDEX step_open ON step (job, step) WHERE status < 4;
 CREATE INDEX timer_by_due ON timer (due_at);
