@@ -140,10 +140,7 @@ impl App {
                 tasks.serve(replicas::look(self.clone()));
                 tasks.serve(leader::serve(self.clone()));
             }
-            None => {
-                self.inner.metrics.lead(true);
-                leader::lead(self, tasks.stopping());
-            }
+            None => leader::lead(self, tasks.stopping()),
         }
         tasks.serve(adoption::serve(self.clone()));
         tasks.serve(crate::tarballs::serve(self.clone()));

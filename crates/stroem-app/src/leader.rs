@@ -22,11 +22,9 @@ pub(crate) async fn serve(app: App) {
                 let term = app.stopping().child_token();
                 let over = term.clone().drop_guard();
                 app.inner.replicas.set_leads(true);
-                app.inner.metrics.lead(true);
                 lead(&app, &term);
                 leadership.lost().await;
                 app.inner.replicas.set_leads(false);
-                app.inner.metrics.lead(false);
                 drop(over);
                 tracing::warn!("this server does not lead any more");
                 continue;

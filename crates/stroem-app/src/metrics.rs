@@ -147,11 +147,6 @@ impl Metrics {
     pub(crate) fn claimed(&self, ready_at: Timestamp, now: Timestamp) {
         self.queue_wait.observe(seconds(ready_at, now));
     }
-
-    /// Whether this server does the work that one server does: timers, sweeps, seals.
-    pub fn lead(&self, leads: bool) {
-        self.leader.set(i64::from(leads));
-    }
 }
 
 impl App {
@@ -172,6 +167,7 @@ impl App {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let in_flight =
             counts.jobs.iter().filter(|(status, _)| !status.is_terminal()).map(|(_, count)| count);
+        metrics.leader.set(i64::from(self.leads()));
         metrics.jobs_in_flight.set(whole(in_flight.sum()));
         metrics.steps_ready.set(whole(counts.ready_steps));
         metrics.worker_slots_used.set(whole(counts.running_steps));
