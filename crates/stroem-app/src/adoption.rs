@@ -71,7 +71,7 @@ pub(crate) async fn serve(app: App) {
     loop {
         tokio::time::sleep(app.inner.options.sweep_interval).await;
         leads_since = app.leads().then(|| leads_since.unwrap_or_else(|| app.now()));
-        let due = before(app.now(), LOOK_EVERY) >= looked;
+        let due = app.inner.replicas.is_shared() && before(app.now(), LOOK_EVERY) >= looked;
         if !due && !app.inner.offers.any.load(Ordering::Relaxed) {
             continue;
         }
